@@ -1,0 +1,80 @@
+import { ProductId } from '@offshoot/catalog/contract'
+import { command, defineContract, defineEntity, id, Money, page, pageInput, query, text, Timestamp, UserId } from '@offshoot/rpc'
+import { z } from 'zod'
+
+export const OrderId = id('OrderId')
+export type OrderId = z.infer<typeof OrderId>
+
+export const OrderStatus = z.enum(['PENDING', 'CONFIRMED', 'CANCELLED'])
+export type OrderStatus = z.infer<typeof OrderStatus>
+
+/** What was sold, as it was when it was sold. */
+export const OrderLine = z.object({
+  productId: ProductId,
+  sku: z.string(),
+  name: z.string(),
+  quantity: z.int(),
+  unitPrice: Money,
+})
+
+export const Order = z.object({
+  id: OrderId,
+  status: OrderStatus,
+  lines: z.array(OrderLine),
+  total: Money,
+  placedBy: UserId.nullable(),
+  cancelReason: z.string().nullable(),
+  createdAt: Timestamp,
+})
+export type Order = z.infer<typeof Order>
+
+const everyone = ['owner', 'admin', 'member'] as const
+
+export const orders = defineContract('orders', {
+  actions: { 'order:read': everyone, 'order:place': everyone, 'order:cancel': everyone },
+  calls: {
+    getMany: query({
+      action: 'order:read',
+      input: z.object({ ids: z.array(OrderId).max(1_000) }),
+      output: z.array(Order.nullable()),
+    }),
+    list: query({
+      action: 'order:read',
+      input: pageInput({ status: OrderStatus.optional() }),
+      output: page(Order),
+    }),
+    /**
+     * Places an order at the prices of this moment. The same `idempotencyKey` with the same input answers with the same order,
+     * however often and however concurrently it is sent.
+     */
+    place: command({
+      action: 'order:place',
+      input: z.object({
+        lines: z
+          .array(z.object({ productId: ProductId, quantity: z.int().min(1).max(10_000) }))
+          .min(1)
+          .max(100),
+        idempotencyKey: text(200),
+        paymentMethod: text(100).optional(),
+      }),
+      output: Order,
+      reasons: {
+        PRODUCT_NOT_FOUND: 'BAD_USER_INPUT',
+        PRODUCT_ARCHIVED: 'CONFLICT',
+        SEVERAL_CURRENCIES: 'BAD_USER_INPUT',
+        TOTAL_TOO_LARGE: 'BAD_USER_INPUT',
+        IDEMPOTENCY_KEY_REUSED: 'CONFLICT',
+      },
+    }),
+    /** Cancels an order while that is possible. Idempotent. */
+    cancel: command({
+      action: 'order:cancel',
+      input: z.object({ id: OrderId }),
+      output: Order,
+      reasons: { ORDER_NOT_FOUND: 'NOT_FOUND', NOT_CANCELLABLE: 'CONFLICT' },
+    }),
+  },
+})
+
+/** `Order` in the public schema. */
+export const OrderEntity = defineEntity('Order', orders, 'getMany')

@@ -1,0 +1,48 @@
+export { type Caller, createClient, defaultBudget, type Link, localLink } from './client.ts'
+export {
+  type Actions,
+  type Audience,
+  type CallMeta,
+  type Calls,
+  type Client,
+  command,
+  type Contract,
+  defineContract,
+  defineEntity,
+  type Entity,
+  type Handlers,
+  type InputOf,
+  metaOf,
+  type OutputOf,
+  query,
+} from './contract.ts'
+export { Actor, anonymous, edge, Identity, type IdentityTokens, identityTokens } from './identity.ts'
+export { plainCopy } from './plain.ts'
+export {
+  badInput,
+  conflict,
+  deadlineExceeded,
+  forbidden,
+  internal,
+  notFound,
+  Problem,
+  type ProblemCode,
+  type ProblemData,
+  problemCodes,
+  unavailable,
+} from './problem.ts'
+export { type Call, type CallHeaders, type CallServer, serve, type UnitOfWork } from './server.ts'
+export {
+  currencyDigits,
+  id,
+  maxPageSize,
+  Money,
+  page,
+  pageInput,
+  Role,
+  TenantId,
+  text,
+  Timestamp,
+  toPage,
+  UserId,
+} from './values.ts'

@@ -1,0 +1,172 @@
+import { call as callProcedure, type Implementer, implement, ORPCError } from '@orpc/server'
+import { ValidationError } from '@orpc/contract'
+import { type Contract, type CallMeta, type Handlers, metaOf } from './contract.ts'
+import type { Identity, IdentityTokens } from './identity.ts'
+import { plainCopy } from './plain.ts'
+import { badInput, deadlineExceeded, internal, Problem, type ProblemCode, unavailable } from './problem.ts'
+import type { TenantId } from './values.ts'
+
+/** What travels with a call besides its input. On the wire these are HTTP headers. */
+export interface CallHeaders {
+  /** The signed identity, see `IdentityTokens`. */
+  token: string
+  /** How long the caller still waits, in ms. A duration and not a time, so that clocks may differ. */
+  budget: number
+  /** Leads from an answer to the log lines of everything that was done for it. */
+  requestId: string
+}
+
+/** One call being served, as a unit of work sees it. */
+export interface Call {
+  /** `orders.place` */
+  name: string
+  identity: Identity
+  /** When the caller stops waiting, in ms of this process' `performance.now()`. */
+  deadline: number
+  requestId: string
+  /** Aborted at the deadline, and when the call is over. */
+  signal: AbortSignal
+}
+
+/** A unit of work: the context that a handler gets, and what to do when the call is over, whichever way it ended. */
+export interface UnitOfWork<Context> {
+  context: Context
+  close(): void
+}
+
+export interface CallServer {
+  contract: Contract
+  /**
+   * Serves one call. Input and output are plain JSON values that share nothing with the caller's. Rejects with a `Problem` and
+   * nothing else. The caller's identity is verified here, on the in-process link as on the wire.
+   */
+  handle(name: string, input: unknown, headers: CallHeaders): Promise<unknown>
+}
+
+export interface ServeOptions<C extends Contract, Context> {
+  contract: C
+  handlers: Handlers<C, Context>
+  tokens: IdentityTokens
+  /** Begins the unit of work of a call. */
+  open(call: Call): UnitOfWork<Context>
+  /** Told of every failure that is not a declared problem. */
+  onUnexpected(error: unknown, call: { name: string; requestId: string; tenant: TenantId | null }): void
+}
+
+interface RequestContext {
+  headers: CallHeaders
+}
+
+/** Puts handlers behind their contract: identity, permission, validation both ways, deadline, and errors of the closed list. */
+export function serve<C extends Contract, Context>(options: ServeOptions<C, Context>): CallServer {
+  const { contract, tokens } = options
+  const implementer = implement(contract.calls).$context<RequestContext>() as Record<string, any>
+  const procedures = new Map<string, any>()
+
+  for (const [key, declared] of Object.entries(contract.calls)) {
+    const meta = metaOf(declared)
+    const handler = options.handlers[key] as (context: Context, input: unknown) => Promise<unknown>
+    const name = `${contract.name}.${key}`
+    const step = implementer[key] as Implementer<any, RequestContext, RequestContext> & { use: any }
+    const guarded = step.use(async ({ context, next }: { context: RequestContext; next: (o: object) => Promise<unknown> }) => {
+      const identity = tokens.verify(context.headers.token, contract.name)
+      authorize(identity, meta, contract, name)
+      const cancel = new AbortController()
+      const deadline = performance.now() + context.headers.budget
+      const unit = options.open({ name, identity, deadline, requestId: context.headers.requestId, signal: cancel.signal })
+      try {
+        return await within(context.headers.budget, next({ context: { unit: unit.context } }))
+      } finally {
+        cancel.abort()
+        unit.close()
+      }
+    })
+    procedures.set(
+      key,
+      guarded.handler(async ({ context, input }: { context: { unit: Context }; input: unknown }) => plainCopy(await handler(context.unit, input))),
+    )
+  }
+
+  return {
+    contract,
+    async handle(key, input, headers) {
+      const procedure = procedures.get(key)
+      if (!procedure) throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `${contract.name} has no call '${key}'.`)
+      try {
+        return await callProcedure(procedure, plainCopy(input) as never, { context: { headers } })
+      } catch (error) {
+        const problem = toProblem(error, metaOf(contract.calls[key]!))
+        if (problem.code === 'INTERNAL') {
+          options.onUnexpected(problem.cause, { name: `${contract.name}.${key}`, requestId: headers.requestId, tenant: null })
+        }
+        throw problem
+      }
+    },
+  }
+}
+
+/** The one place where permissions are checked. */
+function authorize({ actor, tenant, role, scopes }: Identity, meta: CallMeta, contract: Contract, name: string): void {
+  if (meta.audience === 'edge') {
+    if (actor.kind !== 'edge') throw new Problem('FORBIDDEN', 'EDGE_ONLY', `${name} is not for callers outside the gateway.`)
+    return
+  }
+  if (actor.kind === 'anonymous' || actor.kind === 'edge') {
+    throw new Problem('UNAUTHENTICATED', 'SIGN_IN_REQUIRED', 'Sign in, or send a token.')
+  }
+  if (meta.audience === 'user') {
+    if (actor.kind !== 'user') throw new Problem('FORBIDDEN', 'USER_ONLY', 'This needs a signed-in user; an API key cannot do it.')
+    return
+  }
+  if (tenant === null || role === null) {
+    throw new Problem('BAD_USER_INPUT', 'TENANT_REQUIRED', 'Say which organization is meant: by the header x-tenant or by the host name.')
+  }
+  const roles = contract.actions[meta.action!]!
+  if (!roles.includes(role)) throw new Problem('FORBIDDEN', 'ROLE_REQUIRED', `This needs one of the roles ${roles.join(', ')}.`, { data: { action: meta.action } })
+  if (scopes && !scopes.includes(meta.action!)) {
+    throw new Problem('FORBIDDEN', 'SCOPE_REQUIRED', `This API key does not have the scope '${meta.action}'.`, { data: { action: meta.action } })
+  }
+}
+
+async function within<T>(budget: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(deadlineExceeded()), Math.max(0, budget))
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+    work.catch(() => {}) // abandoned work may still fail; its caller has its answer already
+  }
+}
+
+/** Codes that any call may answer with, whatever it declares. */
+const always: ReadonlySet<ProblemCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE', 'DEADLINE_EXCEEDED', 'INTERNAL'])
+const builtIn: ReadonlySet<string> = new Set(['TENANT_REQUIRED', 'INVALID_INPUT'])
+
+function toProblem(error: unknown, meta: CallMeta): Problem {
+  if (error instanceof Problem) {
+    if (always.has(error.code) || meta.reasons[error.reason] === error.code || builtIn.has(error.reason)) return error
+    return internal(new Error(`The problem ${error.code}/${error.reason} is not declared in the contract.`, { cause: error }))
+  }
+  if (error instanceof ORPCError && error.code === 'BAD_REQUEST' && error.cause instanceof ValidationError) {
+    const issues = error.cause.issues.map((issue) => ({
+      path: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
+      message: issue.message,
+    }))
+    const first = issues[0]
+    return badInput('INVALID_INPUT', first ? `${first.path || 'The input'}: ${first.message}` : 'The input is not valid.', { issues })
+  }
+  if (error instanceof ORPCError && error.cause instanceof ValidationError) {
+    const issues = error.cause.issues.map((issue) => `${issue.path?.join('.')}: ${issue.message}`)
+    return internal(new Error(`The answer does not fit the contract: ${issues.join('; ')}`))
+  }
+  return isUnavailable(error) ? unavailable('DATABASE', 'A part of the product is not available at the moment. Try again.', error) : internal(error)
+}
+
+/** Failures of the infrastructure mark themselves, so that this package need not know which database there is. */
+function isUnavailable(error: unknown): boolean {
+  for (let e = error; e instanceof Error; e = e.cause as Error) if ('unavailable' in e && e.unavailable === true) return true
+  return false
+}
