@@ -20,7 +20,8 @@ const OUTPUT = join('src', 'generated', 'prisma')
 export function rewriteModel(model: string, source: string): string {
   const input = new RegExp(`export type ${model}WhereUniqueInput = Prisma\\.AtLeast<\\{\\n([^]*?)\\n\\}, ([^>]+)>`)
   const match = input.exec(source)
-  if (!match) throw new Error(`${model}: no ${model}WhereUniqueInput in what Prisma generated; generate.ts must learn it`)
+  if (!match)
+    throw new Error(`${model}: no ${model}WhereUniqueInput in what Prisma generated; generate.ts must learn it`)
   let [, fields = '', keys = ''] = match
   if (!/^ {2}tenantId\?: /m.test(fields)) return source
 
@@ -51,17 +52,21 @@ export function rewriteModel(model: string, source: string): string {
 export function generate(directory: string): void {
   const cli = join(createRequire(import.meta.url).resolve('prisma/package.json'), '..', 'build', 'index.js')
   rmSync(join(directory, OUTPUT), { recursive: true, force: true })
-  const prisma = spawnSync(process.execPath, [cli, 'generate', '--no-hints', '--schema', join('prisma', 'schema.prisma')], {
-    cwd: directory,
-    encoding: 'utf8',
-    env: {
-      ...process.env,
-      // `generate` never runs the schema engine but downloads it unless told where one is: any executable will do.
-      PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
-      CHECKPOINT_DISABLE: '1',
-      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  const prisma = spawnSync(
+    process.execPath,
+    [cli, 'generate', '--no-hints', '--schema', join('prisma', 'schema.prisma')],
+    {
+      cwd: directory,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        // `generate` never runs the schema engine but downloads it unless told where one is: any executable will do.
+        PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+        CHECKPOINT_DISABLE: '1',
+        PRISMA_HIDE_UPDATE_MESSAGE: '1',
+      },
     },
-  })
+  )
   if (prisma.status !== 0) throw new Error(`prisma generate failed in ${directory}:\n${prisma.stdout}${prisma.stderr}`)
 
   const models = join(directory, OUTPUT, 'models')
