@@ -1,0 +1,29 @@
+/** Why migrating was refused or failed. Stable: scripts and alerts may depend on them. */
+export type MigrationErrorCode =
+  /** A file differs from what was applied. */
+  | 'MIGRATION_EDITED'
+  /** The database has applied a migration that the folder doesn't have. */
+  | 'MIGRATION_MISSING'
+  /** A migration's SQL was refused; nothing of it was applied. */
+  | 'MIGRATION_FAILED'
+  /** The database differs from what its migrations make. */
+  | 'DRIFT'
+  /** Another process held the lock for too long, on the migration or on a table. */
+  | 'LOCKED'
+  /** The administrator's role lacks a right, or the server can't be used. */
+  | 'NOT_PERMITTED'
+  /** A new table is neither a tenant table nor listed as global. */
+  | 'UNCLASSIFIED_TABLE'
+  /** Resetting was refused because of where it would happen. */
+  | 'RESET_REFUSED'
+
+/** A refusal or failure of the migration tooling, with a sentence that says what to do. */
+export class MigrationError extends Error {
+  readonly code: MigrationErrorCode
+
+  constructor(code: MigrationErrorCode, message: string, options?: ErrorOptions) {
+    super(`${message} [${code}]`, options)
+    this.name = 'MigrationError'
+    this.code = code
+  }
+}
