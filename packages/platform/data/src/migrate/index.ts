@@ -1,5 +1,6 @@
 export type { DomainSchema } from './domain-schema.ts'
 export { MigrationError, type MigrationErrorCode } from './errors.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
+export { structureHash } from './migrations.ts'
 export { provision } from './provision.ts'
 export { type DomainRoles, databaseOf, domainRoles, rolePassword, roleUrls } from './roles.ts'

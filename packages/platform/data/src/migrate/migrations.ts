@@ -104,3 +104,17 @@ async function appliedMigrations(client: Client, domain: string): Promise<Applie
   )
   return history.rows
 }
+
+/**
+ * Identifies the structure that `migrate` makes of `domains`: their names, their migrations and the code that
+ * provisions them.
+ */
+export function structureHash(domains: readonly DomainSchema[]): string {
+  const hash = createHash('sha256')
+  for (const file of readdirSync(import.meta.dirname).sort()) hash.update(readFileSync(join(import.meta.dirname, file)))
+  for (const domain of domains) {
+    hash.update(`\0${domain.name}`)
+    for (const { name, checksum } of readMigrations(domain)) hash.update(`\0${name}\0${checksum}`)
+  }
+  return hash.digest('hex')
+}

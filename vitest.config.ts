@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+/** Every package's tests run with this: `vitest run --config <root>/vitest.config.ts --root .` in its folder. */
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: [`${import.meta.dirname}/packages/platform/testing/src/global-setup.ts`],
+    passWithNoTests: true,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    reporters: ['default', 'json'],
+    outputFile: { json: '.reports/vitest.json' },
+  },
+})
