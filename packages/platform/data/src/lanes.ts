@@ -1,0 +1,169 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { TenantId } from '@offshoot/rpc'
+import pg from 'pg'
+import type { Lane } from './lane.ts'
+import { laneHandle, type Models, modelsOf, revoked, type Unit } from './lane-handle.ts'
+import { nameStatement } from './statement-names.ts'
+import { openStatements, type Statements } from './statements.ts'
+import { openTransactions, type TransactionConnection, type Transactions } from './transactions.ts'
+
+export interface LanesOptions<Client> {
+  /** The serving role's URL. It must be neither a superuser, nor an owner of the tables, nor a role that bypasses row security. */
+  url: string
+  /** The domain's PostgreSQL schema. */
+  schema: string
+  /** Makes the domain's generated client on an adapter. */
+  prisma(adapter: PrismaPg): Client
+  /** Connections shared by single statements. */
+  statementConnections?: number
+  /** Connections for transactions. */
+  transactionConnections?: number
+  /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
+  onStatement?(sql: string, tenant: string): void
+}
+
+/** A lane while it is checked out. */
+export interface LaneLease<Client> {
+  readonly lane: Lane<Client>
+  /** Whether a transaction of this lane is open now. */
+  readonly inTransaction: boolean
+  /** Hands the lane back. The handle is revoked: later statements through it fail, and an open transaction is abandoned. */
+  close(): void
+}
+
+export interface Lanes<Client> {
+  /** Checks a lane out for a unit of work of `tenant`. */
+  open(tenant: TenantId): LaneLease<Client>
+  /** Runs `work` in a lane of its own. */
+  use<T>(tenant: TenantId, work: (db: Lane<Client>) => Promise<T>): Promise<T>
+  /** The domain's tables without a tenant; row security refuses every tenant table, so that only global tables can be read. */
+  readonly global: Client
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+interface LaneUnit extends Unit {
+  readonly transactions: Set<TransactionConnection>
+}
+
+/**
+ * Opens the lanes of one domain.
+ *
+ * A lane is a PrismaClient whose driver adapter is bound to one tenant for one unit of work. Nothing about the tenant is ambient:
+ * Prisma collects the `findUnique` calls of a tick and sends them as one statement in the context of the first caller, so that a
+ * client shared by tenants, with the tenant in AsyncLocalStorage, reads one tenant's rows as another. A lane's client is never shared,
+ * so that whatever Prisma batches or runs late belongs to the same unit of work.
+ *
+ * Invariant: a client that is handed back is used again only when Prisma has nothing left running in it; otherwise it is thrown
+ * away, still bound to its dead unit, and its late statements fail.
+ */
+export async function openLanes<Client extends object>(options: LanesOptions<Client>): Promise<Lanes<Client>> {
+  const config = { connectionString: options.url, application_name: `offshoot ${options.schema}` }
+  const statements = await openStatements(config, options.statementConnections ?? 8)
+  const transactions = openTransactions(config, options.transactionConnections ?? 8)
+  const idle: PhysicalLane<Client>[] = []
+
+  const globalPool = new pg.Pool({ ...config, max: 4, connectionTimeoutMillis: 1_000, keepAlive: true, statement_timeout: 2_000 })
+  globalPool.on('error', () => {})
+  const global = options.prisma(new PrismaPg(globalPool, { schema: options.schema, statementNameGenerator: nameStatement }))
+
+  function open(tenant: TenantId): LaneLease<Client> {
+    const physical = idle.pop() ?? physicalLane(options, statements, transactions)
+    const unit: LaneUnit = { tenant, alive: true, running: 0, transactions: new Set() }
+    physical.pool.unit = unit
+    const lane = laneHandle(physical.client, physical.models, unit)
+    return {
+      lane,
+      get inTransaction() {
+        return unit.transactions.size > 0
+      },
+      close() {
+        if (!unit.alive) return
+        unit.alive = false
+        for (const transaction of unit.transactions) transaction.abandon()
+        if (unit.running === 0 && unit.transactions.size === 0) idle.push(physical)
+      },
+    }
+  }
+
+  return {
+    open,
+    async use(tenant, work) {
+      const lease = open(tenant)
+      try {
+        return await work(lease.lane)
+      } finally {
+        lease.close()
+      }
+    },
+    global,
+    ping: () => statements.ping(),
+    async close() {
+      await Promise.allSettled([statements.close(), transactions.close(), globalPool.end()])
+    },
+  }
+}
+
+interface PhysicalLane<Client> {
+  pool: LanePool
+  client: Client
+  models: Models
+}
+
+function physicalLane<Client extends object>(options: LanesOptions<Client>, statements: Statements, transactions: Transactions): PhysicalLane<Client> {
+  const pool = new LanePool(statements, transactions, options.onStatement)
+  const client = options.prisma(new PrismaPg(pool as never, { schema: options.schema, statementNameGenerator: nameStatement }))
+  return { pool, client, models: modelsOf(client, options.schema) }
+}
+
+/** What Prisma's adapter takes for a pool of connections: it sends every statement as the tenant of the present unit of work. */
+class LanePool extends pg.Pool {
+  unit: LaneUnit | undefined
+  readonly #statements: Statements
+  readonly #transactions: Transactions
+  readonly #onStatement: ((sql: string, tenant: string) => void) | undefined
+
+  constructor(statements: Statements, transactions: Transactions, onStatement: ((sql: string, tenant: string) => void) | undefined) {
+    super({ max: 0 })
+    this.#statements = statements
+    this.#transactions = transactions
+    this.#onStatement = onStatement
+  }
+
+  #unit(): LaneUnit {
+    if (!this.unit?.alive) throw revoked()
+    return this.unit
+  }
+
+  // The adapter calls `query(config)` and `connect()`, both awaiting a promise.
+  override query(config: any): any {
+    try {
+      const unit = this.#unit()
+      this.#onStatement?.(config.text, unit.tenant)
+      return this.#statements.run(unit.tenant, config, () => unit.alive)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  override async connect(): Promise<any> {
+    const unit = this.#unit()
+    const connection = await this.#transactions.open(unit.tenant)
+    if (!unit.alive) {
+      connection.release()
+      throw revoked()
+    }
+    unit.transactions.add(connection)
+    const { query, release } = connection
+    connection.query = (config) => {
+      if (!unit.alive) return Promise.reject(revoked())
+      this.#onStatement?.(config.text, unit.tenant)
+      return query(config)
+    }
+    connection.release = (error) => {
+      unit.transactions.delete(connection)
+      release(error)
+    }
+    return connection
+  }
+}

@@ -1,0 +1,215 @@
+import type { Socket } from 'node:net'
+import pg from 'pg'
+import { databaseUnavailable, explainFailure } from './failures.ts'
+import { FairQueue } from './fair-queue.ts'
+import { prepareToEnter, TenantQuery } from './tenant-query.ts'
+
+/** The time that one statement may take, in ms; PostgreSQL ends it (`statement_timeout`). Contract calls wait no longer than 2 s. */
+export const statementTimeout = 2_000
+/** How many statements are on their way on one connection at the same time. */
+const pipelineDepth = 8
+/** How long a statement waits for room on a connection, in ms. */
+const longestWait = 1_000
+/** A connection whose oldest statement runs longer than this, in ms, gets no new ones while another has room. */
+const slow = 20
+/** A connection that has not answered for this long is taken for dead, in ms. */
+const silence = statementTimeout + 3_000
+
+interface Slot {
+  client: pg.Client | undefined
+  /** Tenants of the statements on their way, oldest first. */
+  flying: string[]
+  /** When the oldest of them began to be the oldest. */
+  since: number
+  failures: number
+}
+
+interface Waiting {
+  query: TenantQuery
+  tenant: string
+  begin(): boolean
+  fail(error: unknown): void
+  timer: NodeJS.Timeout
+}
+
+const corked = new WeakSet<pg.Client>()
+
+/**
+ * Gathers what is sent on a connection during one turn of the event loop into one write: with many callers the system calls cost
+ * more than the statements (measured: half of the processor time of a primary-key read).
+ */
+function flushSoon(client: pg.Client): void {
+  if (corked.has(client)) return
+  corked.add(client)
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  stream.cork()
+  setImmediate(() => {
+    corked.delete(client)
+    stream.uncork()
+  })
+}
+
+export interface Statements {
+  /** Runs one statement as `tenant`. `wanted` is asked again before a statement that had to wait is sent. */
+  run(tenant: string, config: pg.QueryArrayConfig, wanted: () => boolean): Promise<pg.QueryArrayResult>
+  /** Sends `select 1`: resolves when the database answers. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * A few connections shared by all units of work of a domain, each pipelined: statements of different tenants follow each other on
+ * one connection without waiting for each other's answers. Single statements only; a transaction takes a connection of its own.
+ *
+ * Who goes where: to the ready connection with the fewest statements on their way, rather not behind a slow one. Nobody fills the
+ * house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
+ */
+export async function openStatements(config: pg.ClientConfig, connections: number): Promise<Statements> {
+  const slots: Slot[] = Array.from({ length: connections }, () => ({ client: undefined, flying: [], since: 0, failures: 0 }))
+  const queue = new FairQueue<Waiting>()
+  const share = Math.max(1, Math.ceil(connections * 0.75))
+  let closed = false
+
+  async function connect(slot: Slot): Promise<void> {
+    const client = new pg.Client({ ...config, pipeline: true, keepAlive: true, statement_timeout: statementTimeout } as pg.ClientConfig)
+    client.on('error', () => {}) // every statement on its way is rejected as well; 'end' follows
+    client.once('end', () => {
+      if (slot.client !== client) return
+      slot.client = undefined
+      slot.flying = []
+      reconnect(slot)
+    })
+    try {
+      await client.connect()
+      await prepareToEnter(client)
+    } catch (error) {
+      client.end().catch(() => {})
+      throw error
+    }
+    slot.client = client
+    slot.failures = 0
+    pump()
+  }
+
+  function reconnect(slot: Slot): void {
+    if (closed) return
+    const pause = Math.min(1_000, 25 * 2 ** slot.failures++)
+    setTimeout(() => {
+      if (!closed) connect(slot).catch(() => reconnect(slot))
+    }, pause * (0.5 + Math.random() / 2)).unref()
+  }
+
+  /** The best connection with room for this tenant, if there is one. */
+  function room(tenant: string): Slot | undefined {
+    const now = performance.now()
+    let best: Slot | undefined
+    let bestScore = Number.POSITIVE_INFINITY
+    let held = 0
+    for (const slot of slots) if (slot.flying.includes(tenant)) held++
+    for (const slot of slots) {
+      const { length } = slot.flying
+      if (!slot.client || length >= pipelineDepth) continue
+      if (held >= share && !slot.flying.includes(tenant)) continue
+      const score = length === 0 ? 0 : length + (now - slot.since > slow ? pipelineDepth : 0)
+      if (score < bestScore) [best, bestScore] = [slot, score]
+    }
+    return best
+  }
+
+  function pump(): void {
+    while (queue.keys > 0) {
+      let slot: Slot | undefined
+      const next = queue.shift((tenant) => (slot = room(tenant)) !== undefined)
+      if (!next) return
+      clearTimeout(next.timer)
+      if (next.begin()) send(slot!, next.tenant, next.query)
+    }
+  }
+
+  function send(slot: Slot, tenant: string, query: TenantQuery): void {
+    const { client } = slot
+    const answered = query.callback!
+    if (slot.flying.length === 0) slot.since = performance.now()
+    slot.flying.push(tenant)
+    query.callback = (error, result) => {
+      if (slot.client === client) {
+        slot.flying.shift()
+        slot.since = performance.now()
+      }
+      answered(error, result)
+      if (queue.keys > 0) pump()
+    }
+    flushSoon(client!)
+    client!.query(query as never)
+  }
+
+  function submit(tenant: string, config: pg.QueryArrayConfig, wanted: () => boolean): Promise<pg.QueryArrayResult> {
+    return new Promise((resolve, reject) => {
+      const query = new TenantQuery(config, tenant)
+      query.callback = (error, result) => (error ? reject(error) : resolve(result))
+      const slot = queue.keys === 0 ? room(tenant) : undefined
+      if (slot) return send(slot, tenant, query)
+      if (closed) return reject(databaseUnavailable())
+      const waiting: Waiting = {
+        query,
+        tenant,
+        fail: reject,
+        begin() {
+          if (wanted()) return true
+          reject(databaseUnavailable(new Error('The unit of work ended while its statement waited for a connection.')))
+          return false
+        },
+        timer: setTimeout(() => {
+          queue.remove(tenant, waiting)
+          reject(databaseUnavailable(new Error(`No connection had room within ${longestWait} ms.`)))
+        }, longestWait),
+      }
+      queue.push(tenant, waiting)
+    })
+  }
+
+  const watch = setInterval(() => {
+    for (const { client, flying, since } of slots) {
+      if (client && flying.length > 0 && performance.now() - since > silence) {
+        ;(client as unknown as { connection: { stream: Socket } }).connection.stream.destroy()
+      }
+    }
+  }, 1_000)
+  watch.unref()
+
+  try {
+    await Promise.all(slots.map(connect))
+  } catch (error) {
+    closed = true
+    clearInterval(watch)
+    await Promise.allSettled(slots.map((slot) => slot.client?.end()))
+    throw error
+  }
+
+  return {
+    async run(tenant, config, wanted) {
+      try {
+        return await submit(tenant, config, wanted)
+      } catch (error) {
+        // A neighbour's failure may have taken the preparation of a statement with it that this one counted on ("prepared statement
+        // does not exist"). It has not run, so that it can be sent again, preparing for itself.
+        if ((error as { code?: string }).code !== '26000') throw explainFailure(error)
+      }
+      try {
+        return await submit(tenant, { ...config, name: undefined as never }, wanted)
+      } catch (error) {
+        throw explainFailure(error)
+      }
+    },
+    async ping() {
+      const slot = slots.find(({ client }) => client)
+      if (!slot) throw databaseUnavailable()
+      await slot.client!.query('select 1')
+    },
+    async close() {
+      closed = true
+      clearInterval(watch)
+      await Promise.allSettled(slots.map(({ client }) => client?.end()))
+    },
+  }
+}

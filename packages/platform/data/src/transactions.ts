@@ -1,0 +1,174 @@
+import pg from 'pg'
+import { databaseUnavailable, explainFailure } from './failures.ts'
+import { FairQueue } from './fair-queue.ts'
+import { statementTimeout } from './statements.ts'
+import { prepareToEnter, TenantQuery } from './tenant-query.ts'
+
+/** How long a transaction may stand still between two statements, in ms; PostgreSQL ends it. */
+const idleTimeout = 5_000
+/** How long a transaction waits for a connection, in ms. */
+const longestWait = 1_000
+
+interface Waiting {
+  tenant: string
+  grant(): void
+}
+
+/** What Prisma's adapter uses of a `pg.PoolClient`. */
+export interface TransactionConnection {
+  query(config: pg.QueryConfig): Promise<pg.QueryResult>
+  release(error?: unknown): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+  /** Ends the transaction now, whatever it is doing: its connection is destroyed and its statement cancelled. */
+  abandon(): void
+}
+
+export interface Transactions {
+  open(tenant: string): Promise<TransactionConnection>
+  close(): Promise<void>
+}
+
+/**
+ * Connections for transactions, one transaction on each at a time. BEGIN, the tenant and the first statement leave in one round
+ * trip. One tenant has at most three quarters of the connections, and tenants take turns when all are busy.
+ */
+export function openTransactions(config: pg.ClientConfig, connections: number): Transactions {
+  const pool = new pg.Pool({
+    ...config,
+    max: connections,
+    connectionTimeoutMillis: longestWait,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    statement_timeout: statementTimeout,
+    idle_in_transaction_session_timeout: idleTimeout,
+  })
+  pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
+  const prepared = new WeakSet<pg.PoolClient>()
+  const share = Math.max(1, Math.ceil(connections * 0.75))
+  const held = new Map<string, number>()
+  const queue = new FairQueue<Waiting>()
+  let free = connections
+
+  const mayHold = (tenant: string) => free > 0 && (held.get(tenant) ?? 0) < share
+
+  function hold(tenant: string): void {
+    free--
+    held.set(tenant, (held.get(tenant) ?? 0) + 1)
+  }
+
+  function letGo(tenant: string): void {
+    free++
+    const rest = held.get(tenant)! - 1
+    if (rest > 0) held.set(tenant, rest)
+    else held.delete(tenant)
+    const next = queue.shift(mayHold)
+    if (next) {
+      hold(next.tenant)
+      next.grant()
+    }
+  }
+
+  function permit(tenant: string): Promise<void> {
+    if (queue.keys === 0 && mayHold(tenant)) {
+      hold(tenant)
+      return Promise.resolve()
+    }
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        tenant,
+        grant() {
+          clearTimeout(timer)
+          resolve()
+        },
+      }
+      const timer = setTimeout(() => {
+        queue.remove(tenant, waiting)
+        reject(databaseUnavailable(new Error(`No connection for a transaction became free within ${longestWait} ms.`)))
+      }, longestWait)
+      queue.push(tenant, waiting)
+    })
+  }
+
+  async function connect(): Promise<pg.PoolClient> {
+    const client = await pool.connect()
+    if (prepared.has(client)) return client
+    try {
+      await prepareToEnter(client)
+    } catch (error) {
+      client.release(true)
+      throw error
+    }
+    prepared.add(client)
+    return client
+  }
+
+  return {
+    async open(tenant) {
+      await permit(tenant)
+      try {
+        return transactionOn(await connect(), tenant, pool, () => letGo(tenant))
+      } catch (error) {
+        letGo(tenant)
+        throw explainFailure(error)
+      }
+    },
+    close: () => pool.end(),
+  }
+}
+
+const isolation = /^SET TRANSACTION (ISOLATION LEVEL .+)$/
+
+/** BEGIN (and the isolation level) are held back until the first statement, and leave together with it and the tenant. */
+function transactionOn(client: pg.PoolClient, tenant: string, pool: pg.Pool, onEnd: () => void): TransactionConnection {
+  let begin: string | undefined
+  let ended = false
+  const nothing = { command: '', rowCount: 0, oid: 0, fields: [], rows: [] } as pg.QueryResult
+
+  async function send(config: pg.QueryConfig): Promise<pg.QueryResult> {
+    if (config.text === 'BEGIN') {
+      begin = 'BEGIN'
+      return nothing
+    }
+    if (begin !== undefined) {
+      const level = isolation.exec(config.text)
+      if (level) begin = `BEGIN ${level[1]}`
+      if (level || /^(COMMIT|ROLLBACK)$/.test(config.text)) return nothing
+      const opening = begin
+      begin = undefined
+      return new Promise((resolve, reject) => {
+        const query = new TenantQuery(config, tenant, opening)
+        query.callback = (error, result) => (error ? reject(error) : resolve(result))
+        client.query(query as never)
+      })
+    }
+    const result = await client.query(config)
+    if (config.text === 'COMMIT' && result.command !== 'COMMIT') {
+      throw new Error('The transaction could not be committed: a statement in it had failed. PostgreSQL rolled it back.')
+    }
+    return result
+  }
+
+  return {
+    query: (config) =>
+      send(config).catch((error) => {
+        throw explainFailure(error)
+      }),
+    release(error) {
+      if (ended) return
+      ended = true
+      client.release(error ? true : undefined)
+      onEnd()
+    },
+    on: (event, listener) => client.on(event, listener),
+    removeListener: (event, listener) => client.removeListener(event, listener),
+    abandon() {
+      if (ended) return
+      ended = true
+      const { processID } = client as unknown as { processID: number }
+      client.release(true)
+      onEnd()
+      pool.query('select pg_cancel_backend($1)', [processID]).catch(() => {}) // statement_timeout ends it otherwise
+    },
+  }
+}

@@ -1,0 +1,183 @@
+import { assertServingRole, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
+import {
+  type Call,
+  type CallServer,
+  type Contract,
+  createClient,
+  identityTokens,
+  type IdentityTokens,
+  type Link,
+  localLink,
+  serve,
+  type TenantId,
+  type UnitOfWork,
+} from '@offshoot/rpc'
+import type { Router } from 'express'
+import type { Domain, DomainContext, Platform } from './domain.ts'
+
+export interface HostOptions {
+  domains: readonly Domain[]
+  /** The URL of each domain's serving role, by the domain's name. */
+  databaseUrl(domain: string): string
+  platform: Platform
+  /** Told of every statement that a lane sends; for tests and telemetry. */
+  onStatement?(sql: string, tenant: string): void
+}
+
+/** Domains, running in this process. */
+export interface Host {
+  /** Carries calls to these domains. */
+  link: Link
+  tokens: IdentityTokens
+  /** The HTTP routes that domains bring along. */
+  routes: { path: string; router: Router }[]
+  /** Whether each domain's database answers, by the domain's name. */
+  health(): Promise<Record<string, 'up' | 'down'>>
+  /** Plants the domains' demo data, in the order of the domains. */
+  seed(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts domains: opens their lanes and puts their use cases behind their contracts. Refuses a database role that could evade row security. */
+export async function startDomains(options: HostOptions): Promise<Host> {
+  const { domains, platform } = options
+  const tokens = identityTokens(platform.secret)
+  const servers = new Map<string, CallServer>()
+  const link = localLink(servers)
+  const opened = new Map<Domain, Lanes<any>>()
+  const stop = async () => {
+    await Promise.allSettled([...opened.values()].map((lanes) => lanes.close()))
+  }
+
+  try {
+    for (const domain of domains) {
+      const url = options.databaseUrl(domain.name)
+      await assertServingRole(url, domain.name)
+      const lanes = await openLanes<any>({ url, schema: domain.name, prisma: domain.definition.prisma, onStatement: options.onStatement })
+      opened.set(domain, lanes)
+      servers.set(domain.name, serveDomain(domain, lanes, { platform, tokens, link }))
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+
+  return {
+    link,
+    tokens,
+    routes: domains.flatMap((domain) => {
+      const { routes } = domain.definition
+      return routes ? [{ path: routes.path, router: routes.router({ platform, global: opened.get(domain)!.global }) }] : []
+    }),
+    async health() {
+      const states = domains.map(async (domain) => {
+        const up = await opened.get(domain)!.ping().then(() => true, () => false)
+        return [domain.name, up ? 'up' : 'down'] as const
+      })
+      return Object.fromEntries(await Promise.all(states))
+    },
+    async seed() {
+      for (const domain of domains) await seedDomain(domain, opened.get(domain)!, platform)
+    },
+    stop,
+  }
+}
+
+interface Surroundings {
+  platform: Platform
+  tokens: IdentityTokens
+  link: Link
+}
+
+function serveDomain(domain: Domain, lanes: Lanes<any>, { platform, tokens, link }: Surroundings): CallServer {
+  const { definition } = domain
+  return serve({
+    contract: domain.contract,
+    tokens,
+    handlers: definition.calls(platform),
+    open: (call) => unitOfWork(call, lanes, definition.uses ?? {}, { platform, tokens, link }),
+    onUnexpected: (error, { name, requestId, tenant }) =>
+      platform.log.error({ err: error, call: name, requestId, tenant }, 'a call failed unexpectedly'),
+  })
+}
+
+function unitOfWork(
+  call: Call,
+  lanes: Lanes<any>,
+  uses: Record<string, Contract>,
+  { platform, tokens, link }: Surroundings,
+): UnitOfWork<DomainContext<any, any>> {
+  const { identity, deadline, requestId } = call
+  const leases: LaneLease<any>[] = []
+
+  function enter(tenant: TenantId) {
+    const lease = lanes.open(tenant)
+    leases.push(lease)
+    return lease.lane
+  }
+
+  function tenant(): TenantId {
+    if (identity.tenant === null) throw new Error(`${call.name} is called without a tenant. Use ctx.enter(tenant) for the one that it makes or finds.`)
+    return identity.tenant
+  }
+
+  const caller = {
+    identity,
+    deadline,
+    requestId,
+    assertMayCall() {
+      if (leases.some((lease) => lease.inTransaction)) {
+        throw new Error(`${call.name} calls another domain while a transaction is open. Call first, then begin: a call inside a transaction could not be extracted.`)
+      }
+    },
+  }
+
+  return {
+    context: {
+      get db() {
+        return once(this, 'db', enter(tenant()))
+      },
+      get clients() {
+        const clients = Object.entries(uses).map(([name, contract]) => [name, createClient(contract, link, tokens, caller)])
+        return once(this, 'clients', Object.fromEntries(clients))
+      },
+      get tenant() {
+        return tenant()
+      },
+      get log() {
+        return once(this, 'log', platform.log.child({ requestId, call: call.name, tenant: identity.tenant }))
+      },
+      global: lanes.global,
+      enter,
+      identity,
+      call,
+    },
+    close() {
+      for (const lease of leases) lease.close()
+    },
+  }
+}
+
+/** Keeps what a getter made: most calls need few parts of their context, and each is made when it is first asked for. */
+function once<T>(target: object, property: string, value: T): T {
+  Object.defineProperty(target, property, { value })
+  return value
+}
+
+async function seedDomain({ definition }: Domain, lanes: Lanes<any>, platform: Platform): Promise<void> {
+  if (!definition.seed) return
+  const leases: LaneLease<any>[] = []
+  try {
+    await definition.seed({
+      platform,
+      global: lanes.global,
+      enter(tenant) {
+        const lease = lanes.open(tenant)
+        leases.push(lease)
+        return lease.lane
+      },
+    })
+  } finally {
+    for (const lease of leases) lease.close()
+  }
+}

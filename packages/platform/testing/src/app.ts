@@ -1,0 +1,78 @@
+import { type Domain, demoId, type Host, type Platform, startDomains } from '@offshoot/host'
+import { catchingMailer, type Mailer } from '@offshoot/mail'
+import { type Client, type Contract, createClient, type Identity, type Role, TenantId, UserId } from '@offshoot/rpc'
+import { pino } from 'pino'
+import { TEST_APP_SECRET, type TestDatabase, testDatabase } from './database.ts'
+
+/** Who a test acts as. Names stand for ids: the tenant 'acme' is the demo tenant acme, the user 'member@acme.test' its member. */
+export interface Who {
+  tenant?: string
+  role?: Role
+  user?: string
+  /** The whole identity, where a test needs another than a user's. */
+  identity?: Identity
+}
+
+export interface TestApp {
+  host: Host
+  database: TestDatabase
+  mailer: Mailer
+  platform: Platform
+  /** What was logged, as pino's JSON lines. */
+  logged: string[]
+  /** Every statement sent on behalf of a tenant since the last `statements.length = 0`. */
+  statements: { sql: string; tenant: string }[]
+  /** A contract client that acts as `who`; an owner of acme when nothing is said. */
+  client<C extends Contract>(contract: C, who?: Who): Client<C>
+  stop(): Promise<void>
+}
+
+/** The id of a demo tenant, or of one that exists in tests only. */
+export const tenantId = (slug: string) => TenantId.parse(demoId('tenant', slug))
+/** The id of a demo user. */
+export const userId = (email: string) => UserId.parse(demoId('user', email))
+
+/** Runs domains on a database of their own, as an app would. Contracts of domains that are not among them cannot be called. */
+export async function testApp(domains: readonly Domain[], { seed = false }: { seed?: boolean } = {}): Promise<TestApp> {
+  const database = await testDatabase(domains.map(({ data }) => data))
+  const mailer = catchingMailer('test@offshoot.test')
+  const logged: string[] = []
+  const statements: TestApp['statements'] = []
+  const platform: Platform = {
+    secret: TEST_APP_SECRET,
+    publicUrl: 'http://localhost:4000',
+    production: false,
+    mailer,
+    actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
+    log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
+  }
+  const host = await startDomains({
+    domains,
+    databaseUrl: (domain) => database.urls[domain]!.serving,
+    platform,
+    onStatement: (sql, tenant) => statements.push({ sql, tenant }),
+  })
+  if (seed) await host.seed()
+  statements.length = 0
+
+  return {
+    host,
+    database,
+    mailer,
+    platform,
+    logged,
+    statements,
+    client(contract, { tenant = 'acme', role = 'owner', user = `${role}@${tenant}.test`, identity } = {}) {
+      const actor = { kind: 'user', id: userId(user), operator: false } as const
+      return createClient(contract, host.link, host.tokens, {
+        identity: identity ?? { actor, tenant: tenantId(tenant), role, scopes: null },
+        deadline: Number.POSITIVE_INFINITY,
+        requestId: 'test',
+      })
+    },
+    async stop() {
+      await host.stop()
+      await database.drop()
+    },
+  }
+}
