@@ -1,6 +1,9 @@
 import { command, defineContract, defineEntity, id, Identity, query, Role, TenantId, text, Timestamp, UserId } from '@offshoot/rpc'
 import { z } from 'zod'
 
+/** The cookie that carries a session's token; the same value is accepted as a bearer token. */
+export const sessionCookie = 'offshoot_session'
+
 export const MemberId = id('MemberId')
 export const ApiKeyId = id('ApiKeyId')
 
@@ -23,10 +26,13 @@ export const User = z.object({ id: UserId, name: z.string(), email: z.string() }
 
 export const Organization = z.object({ id: TenantId, slug: z.string(), name: z.string(), createdAt: Timestamp })
 
+/** An organization that one belongs to, and as what. */
 export const Membership = z.object({ organization: Organization.pick({ id: true, slug: true, name: true }), role: Role })
 
+/** A user who belongs to the organization; `id` is the membership's, not the user's. */
 export const Member = z.object({ id: MemberId, user: UserId, role: Role, joinedAt: Timestamp })
 
+/** An invitation that can still be accepted. */
 export const Invitation = z.object({
   id: InvitationId,
   email: z.string(),
@@ -162,7 +168,12 @@ export const identity = defineContract('identity', {
       action: 'api-key:manage',
       input: z.object({ name: text(100), scopes: z.array(z.string().max(100)).min(1).max(50), expiresAt: Timestamp.optional() }),
       output: z.object({ apiKey: ApiKey, secret: z.string() }),
-      reasons: { SCOPE_UNKNOWN: 'BAD_USER_INPUT', SCOPE_TOO_WIDE: 'FORBIDDEN', EXPIRY_IN_PAST: 'BAD_USER_INPUT' },
+      reasons: {
+        SCOPE_UNKNOWN: 'BAD_USER_INPUT',
+        SCOPE_TOO_WIDE: 'FORBIDDEN',
+        EXPIRY_IN_PAST: 'BAD_USER_INPUT',
+        USER_ONLY: 'FORBIDDEN',
+      },
     }),
     revokeApiKey: command({
       action: 'api-key:manage',

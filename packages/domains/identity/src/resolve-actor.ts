@@ -1,0 +1,55 @@
+import { forbidden, type Identity, type InputOf, type OutputOf, type Role, type TenantId, type UserId } from '@offshoot/rpc'
+import type { identity } from './contract.ts'
+import { readCredential } from './credentials.ts'
+import type { IdentityContext } from './domain.ts'
+
+/** One entry of what the database function `identity.resolve_actor` answers. */
+interface FoundMembership {
+  tenant: TenantId
+  slug: string
+  name: string
+  role: Role
+}
+
+interface FoundActor {
+  user: { id: UserId; name: string; email: string; emailVerified: boolean; operator: boolean }
+  key: { id: string; scopes: string[] } | null
+  memberships: FoundMembership[]
+  membership: FoundMembership | null
+}
+
+type Call = (typeof identity)['calls']['resolveActor']
+
+/**
+ * Tells who a credential belongs to and as what they act in the tenant with this slug. Asks the database once, and nothing is
+ * remembered here: what was revoked, removed or lowered is so in the next answer. `secret` is what session tokens are signed with.
+ */
+export function resolveActor(secret: string) {
+  return async (ctx: IdentityContext, { credential, slug }: InputOf<Call>): Promise<OutputOf<Call>> => {
+    const lookup = readCredential(credential, secret)
+    if (!lookup) return null
+    // PostgreSQL's text knows no NUL, so that no slug can contain one.
+    const wanted = slug?.replaceAll('\0', '') ?? null
+    const [row] = await ctx.global.$queryRaw<{ actor: FoundActor | null }[]>`
+      SELECT identity.resolve_actor(${JSON.stringify(lookup)}::jsonb, ${wanted}) AS actor`
+    const found = row?.actor
+    if (!found) return null
+    const { operator, ...user } = found.user
+    // The same words for a tenant that doesn't exist: whether it does is nobody else's business.
+    if (slug !== null && !found.membership) throw forbidden('NOT_A_MEMBER', 'You do not belong to this organization.')
+    return {
+      identity: actingIn(found, operator),
+      user,
+      memberships: found.memberships.map(({ tenant, slug, name, role }) => ({ organization: { id: tenant, slug, name }, role })),
+    }
+  }
+}
+
+function actingIn({ user, key, membership }: FoundActor, operator: boolean): Identity {
+  return {
+    actor: key ? { kind: 'key', id: key.id, user: user.id } as Identity['actor'] : { kind: 'user', id: user.id, operator },
+    tenant: membership?.tenant ?? null,
+    role: membership?.role ?? null,
+    scopes: key?.scopes ?? null,
+  }
+}
