@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: [`${import.meta.dirname}/packages/platform/testing/src/global-setup.ts`],
+    globalSetup: [`${import.meta.dirname}/packages/platform/data/src/testing/global-setup.ts`],
     passWithNoTests: true,
     testTimeout: 20_000,
     hookTimeout: 60_000,

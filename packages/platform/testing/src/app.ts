@@ -2,7 +2,7 @@ import { type Domain, demoId, type Host, type Platform, startDomains } from '@of
 import { catchingMailer, type Mailer } from '@offshoot/mail'
 import { type Client, type Contract, createClient, type Identity, type Role, TenantId, UserId } from '@offshoot/rpc'
 import { pino } from 'pino'
-import { TEST_APP_SECRET, type TestDatabase, testDatabase } from './database.ts'
+import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
 
 /** Who a test acts as. Names stand for ids: the tenant 'acme' is the demo tenant acme, the user 'member@acme.test' its member. */
 export interface Who {

@@ -1,2 +1,2 @@
-export { emptyDatabase, TEST_APP_SECRET, type TestDatabase, testDatabase } from './database.ts'
-export { type TestApp, type Who, tenantId, testApp, userId } from './app.ts'
+export { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
+export { type TestApp, tenantId, testApp, userId, type Who } from './app.ts'

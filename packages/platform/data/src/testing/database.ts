@@ -3,7 +3,7 @@
  * made once per server, by whoever needs it first, and named for what is in it, so that a changed migration makes a new one.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { type DomainSchema, domainRoles, migrate, roleUrls, structureHash } from '@offshoot/data/migrate'
+import { type DomainSchema, domainRoles, migrate, roleUrls, structureHash } from '../migrate/index.ts'
 import pg from 'pg'
 
 /** The `APP_SECRET` of test databases. */

@@ -15,7 +15,7 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
 
 /** Starts an embedded server whose data is deleted when it stops. */
 export async function startTestServer(): Promise<{ url: string; stop(): Promise<void> }> {
-  const { startServer } = await import('@offshoot/data/server')
+  const { startServer } = await import('../server/index.ts')
   const dataDir = await mkdtemp(join(tmpdir(), 'offshoot-test-'))
   const server = await startServer({ dataDir, durable: false })
   return {

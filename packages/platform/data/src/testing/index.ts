@@ -1,0 +1,1 @@
+export { emptyDatabase, TEST_APP_SECRET, type TestDatabase, testDatabase } from './database.ts'
