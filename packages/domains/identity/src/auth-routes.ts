@@ -1,6 +1,6 @@
 import type { DomainRuntime } from '@offshoot/host'
 import { toNodeHandler } from 'better-auth/node'
-import express, { type Request, type Response, type NextFunction, type Router } from 'express'
+import express, { type NextFunction, type Request, type Response, type Router } from 'express'
 import { clientAddressHeader, createAuth } from './auth.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
 

@@ -26,7 +26,8 @@ export type Auth = ReturnType<typeof createAuth>
 export function createAuth(platform: Platform, global: PrismaClient) {
   const { publicUrl, mailer, log } = platform
   // Mail leaves after the answer: how long an answer takes would tell whether an address is known.
-  const background = (work: Promise<unknown>) => void work.catch((error) => log.error({ err: error }, 'a mail could not be sent'))
+  const background = (work: Promise<unknown>) =>
+    void work.catch((error) => log.error({ err: error }, 'a mail could not be sent'))
 
   return betterAuth({
     appName: 'Offshoot',
@@ -119,9 +120,11 @@ const name = text(100)
 
 /** What people may say about themselves. */
 function profile(user: { name?: string; image?: string | null }): { name?: string } {
-  if (user.image) throw new APIError('BAD_REQUEST', { code: 'IMAGE_NOT_SUPPORTED', message: 'Pictures are not supported.' })
+  if (user.image)
+    throw new APIError('BAD_REQUEST', { code: 'IMAGE_NOT_SUPPORTED', message: 'Pictures are not supported.' })
   if (user.name === undefined) return {}
   const parsed = name.safeParse(user.name)
-  if (!parsed.success) throw new APIError('BAD_REQUEST', { code: 'INVALID_NAME', message: 'A name has 1 to 100 characters.' })
+  if (!parsed.success)
+    throw new APIError('BAD_REQUEST', { code: 'INVALID_NAME', message: 'A name has 1 to 100 characters.' })
   return { name: parsed.data }
 }

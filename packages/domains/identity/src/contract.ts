@@ -1,4 +1,16 @@
-import { command, defineContract, defineEntity, id, Identity, query, Role, TenantId, text, Timestamp, UserId } from '@offshoot/rpc'
+import {
+  command,
+  defineContract,
+  defineEntity,
+  Identity,
+  id,
+  query,
+  Role,
+  TenantId,
+  Timestamp,
+  text,
+  UserId,
+} from '@offshoot/rpc'
 import { z } from 'zod'
 
 /** The cookie that carries a session's token; the same value is accepted as a bearer token. */
@@ -11,6 +23,7 @@ export const ApiKeyId = id('ApiKeyId')
  * An invitation's id names its tenant too (opaque to clients), since it is accepted by someone who has no tenant yet.
  */
 export const InvitationId = z.string().max(100).brand<'InvitationId'>()
+export type InvitationId = z.infer<typeof InvitationId>
 
 const Email = z.email().max(254).toLowerCase()
 
@@ -19,7 +32,10 @@ export const Slug = z
   .string()
   .min(2)
   .max(40)
-  .regex(/^[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*$/, 'must be lower-case letters, digits and single hyphens, beginning with a letter')
+  .regex(
+    /^[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*$/,
+    'must be lower-case letters, digits and single hyphens, beginning with a letter',
+  )
 
 /** A person as the other members of an organization see them; former members stay readable, for what they did. */
 export const User = z.object({ id: UserId, name: z.string(), email: z.string() })
@@ -27,7 +43,10 @@ export const User = z.object({ id: UserId, name: z.string(), email: z.string() }
 export const Organization = z.object({ id: TenantId, slug: z.string(), name: z.string(), createdAt: Timestamp })
 
 /** An organization that one belongs to, and as what. */
-export const Membership = z.object({ organization: Organization.pick({ id: true, slug: true, name: true }), role: Role })
+export const Membership = z.object({
+  organization: Organization.pick({ id: true, slug: true, name: true }),
+  role: Role,
+})
 
 /** A user who belongs to the organization; `id` is the membership's, not the user's. */
 export const Member = z.object({ id: MemberId, user: UserId, role: Role, joinedAt: Timestamp })
@@ -166,7 +185,11 @@ export const identity = defineContract('identity', {
     /** The secret is in this answer and nowhere else. A key can do what its scopes say and its maker's present role allows. */
     createApiKey: command({
       action: 'api-key:manage',
-      input: z.object({ name: text(100), scopes: z.array(z.string().max(100)).min(1).max(50), expiresAt: Timestamp.optional() }),
+      input: z.object({
+        name: text(100),
+        scopes: z.array(z.string().max(100)).min(1).max(50),
+        expiresAt: Timestamp.optional(),
+      }),
       output: z.object({ apiKey: ApiKey, secret: z.string() }),
       reasons: {
         SCOPE_UNKNOWN: 'BAD_USER_INPUT',

@@ -1,4 +1,12 @@
-import { forbidden, type Identity, type InputOf, type OutputOf, type Role, type TenantId, type UserId } from '@offshoot/rpc'
+import {
+  forbidden,
+  type Identity,
+  type InputOf,
+  type OutputOf,
+  type Role,
+  type TenantId,
+  type UserId,
+} from '@offshoot/rpc'
 import type { identity } from './contract.ts'
 import { readCredential } from './credentials.ts'
 import type { IdentityContext } from './domain.ts'
@@ -28,8 +36,8 @@ export function resolveActor(secret: string) {
   return async (ctx: IdentityContext, { credential, slug }: InputOf<Call>): Promise<OutputOf<Call>> => {
     const lookup = readCredential(credential, secret)
     if (!lookup) return null
-    // PostgreSQL's text knows no NUL, so that no slug can contain one.
-    const wanted = slug?.replaceAll('\0', '') ?? null
+    // PostgreSQL's text knows no NUL. What contains one names no tenant, as '' names none.
+    const wanted = slug?.includes('\0') ? '' : slug
     const [row] = await ctx.global.$queryRaw<{ actor: FoundActor | null }[]>`
       SELECT identity.resolve_actor(${JSON.stringify(lookup)}::jsonb, ${wanted}) AS actor`
     const found = row?.actor
@@ -40,14 +48,19 @@ export function resolveActor(secret: string) {
     return {
       identity: actingIn(found, operator),
       user,
-      memberships: found.memberships.map(({ tenant, slug, name, role }) => ({ organization: { id: tenant, slug, name }, role })),
+      memberships: found.memberships.map(({ tenant, slug, name, role }) => ({
+        organization: { id: tenant, slug, name },
+        role,
+      })),
     }
   }
 }
 
 function actingIn({ user, key, membership }: FoundActor, operator: boolean): Identity {
   return {
-    actor: key ? { kind: 'key', id: key.id, user: user.id } as Identity['actor'] : { kind: 'user', id: user.id, operator },
+    actor: key
+      ? ({ kind: 'key', id: key.id, user: user.id } as Identity['actor'])
+      : { kind: 'user', id: user.id, operator },
     tenant: membership?.tenant ?? null,
     role: membership?.role ?? null,
     scopes: key?.scopes ?? null,

@@ -5,12 +5,24 @@ import type { PrismaClient } from './generated/prisma/client.ts'
 
 /** The demo's users and tenants. Adds what is missing and leaves the rest as people changed it. */
 export async function seed({ global, enter }: Seeding<PrismaClient>): Promise<void> {
-  const users = demo.users.map(({ email, name, operator }) => ({ id: demoId('user', email), email, name, operator, emailVerified: true }))
+  const users = demo.users.map(({ email, name, operator }) => ({
+    id: demoId('user', email),
+    email,
+    name,
+    operator,
+    emailVerified: true,
+  }))
   const { count } = await global.user.createMany({ data: users, skipDuplicates: true })
   if (count > 0) {
     const password = await hashPassword(demo.password)
     await global.account.createMany({
-      data: users.map(({ id, email }) => ({ id: demoId('account', email), userId: id, accountId: id, providerId: 'credential', password })),
+      data: users.map(({ id, email }) => ({
+        id: demoId('account', email),
+        userId: id,
+        accountId: id,
+        providerId: 'credential',
+        password,
+      })),
       skipDuplicates: true,
     })
   }
@@ -25,7 +37,10 @@ export async function seed({ global, enter }: Seeding<PrismaClient>): Promise<vo
       await tx.tenantSlug.createMany({ data: { tenant, slug }, skipDuplicates: true })
       await tx.organization.createMany({ data: { id: tenant, name }, skipDuplicates: true })
       await tx.member.createMany({ data: members, skipDuplicates: true })
-      await tx.userTenant.createMany({ data: members.map(({ userId: user }) => ({ user, tenant })), skipDuplicates: true })
+      await tx.userTenant.createMany({
+        data: members.map(({ userId: user }) => ({ user, tenant })),
+        skipDuplicates: true,
+      })
     })
   }
 }
