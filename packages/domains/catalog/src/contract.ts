@@ -1,4 +1,15 @@
-import { command, defineContract, defineEntity, id, Money, page, pageInput, query, text, Timestamp } from '@offshoot/rpc'
+import {
+  command,
+  defineContract,
+  defineEntity,
+  id,
+  Money,
+  page,
+  pageInput,
+  query,
+  Timestamp,
+  text,
+} from '@offshoot/rpc'
 import { z } from 'zod'
 
 export const ProductId = id('ProductId')
@@ -8,6 +19,10 @@ const Sku = text(64)
 const Name = text(200)
 const Description = text(5_000)
 const Price = Money.refine((price) => price.minor >= 0, { path: ['minor'], message: 'must not be negative' })
+const Search = z
+  .string()
+  .max(200)
+  .refine((search) => !search.includes('\0'), 'must not contain NUL')
 const Stock = z.int().min(0).max(1_000_000_000)
 
 export const Product = z.object({
@@ -33,10 +48,13 @@ export const catalog = defineContract('catalog', {
       input: z.object({ ids: z.array(ProductId).max(1_000) }),
       output: z.array(Product.nullable()),
     }),
-    /** Products that are not archived, newest first; `search` finds parts of a name or SKU, whatever the case. */
+    /**
+     * Products that are not archived, newest first; `search` finds parts of a name or SKU, whatever the case. `after` is a position in
+     * time and is not looked up: an id that this tenant does not have, or has archived, is as good a position as any.
+     */
     list: query({
       action: 'product:read',
-      input: pageInput({ search: z.string().max(200).optional() }),
+      input: pageInput({ search: Search.optional() }),
       output: page(Product),
     }),
     create: command({
@@ -67,6 +85,8 @@ export const catalog = defineContract('catalog', {
     }),
   },
 })
+
+export { type DemoProduct, demoProducts } from './demo.ts'
 
 /** `Product` in the public schema. */
 export const ProductEntity = defineEntity('Product', catalog, 'getMany')

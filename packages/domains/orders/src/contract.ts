@@ -1,5 +1,17 @@
 import { ProductId } from '@offshoot/catalog/contract'
-import { command, defineContract, defineEntity, id, Money, page, pageInput, query, text, Timestamp, UserId } from '@offshoot/rpc'
+import {
+  command,
+  defineContract,
+  defineEntity,
+  id,
+  Money,
+  page,
+  pageInput,
+  query,
+  Timestamp,
+  text,
+  UserId,
+} from '@offshoot/rpc'
 import { z } from 'zod'
 
 export const OrderId = id('OrderId')
@@ -38,6 +50,7 @@ export const orders = defineContract('orders', {
       input: z.object({ ids: z.array(OrderId).max(1_000) }),
       output: z.array(Order.nullable()),
     }),
+    /** Newest first. `after` is a position in time and is not looked up: an id that this tenant does not have is as good as any. */
     list: query({
       action: 'order:read',
       input: pageInput({ status: OrderStatus.optional() }),
@@ -45,7 +58,7 @@ export const orders = defineContract('orders', {
     }),
     /**
      * Places an order at the prices of this moment. The same `idempotencyKey` with the same input answers with the same order,
-     * however often and however concurrently it is sent.
+     * however often and however concurrently it is sent. The caller also needs `product:read`: prices are read on its behalf.
      */
     place: command({
       action: 'order:place',
@@ -53,7 +66,11 @@ export const orders = defineContract('orders', {
         lines: z
           .array(z.object({ productId: ProductId, quantity: z.int().min(1).max(10_000) }))
           .min(1)
-          .max(100),
+          .max(100)
+          .refine(
+            (lines) => new Set(lines.map(({ productId }) => productId)).size === lines.length,
+            'must name each product once',
+          ),
         idempotencyKey: text(200),
         paymentMethod: text(100).optional(),
       }),
@@ -66,7 +83,7 @@ export const orders = defineContract('orders', {
         IDEMPOTENCY_KEY_REUSED: 'CONFLICT',
       },
     }),
-    /** Cancels an order while that is possible. Idempotent. */
+    /** Cancels an order while it is pending. Idempotent. */
     cancel: command({
       action: 'order:cancel',
       input: z.object({ id: OrderId }),

@@ -1,0 +1,21 @@
+import { join } from 'node:path'
+import { catalog } from '@offshoot/catalog/contract'
+import { type DomainContext, defineDomain } from '@offshoot/host'
+import { cancelOrder } from './cancel-order.ts'
+import { orders } from './contract.ts'
+import { PrismaClient } from './generated/prisma/client.ts'
+import { getOrders } from './get-orders.ts'
+import { listOrders } from './list-orders.ts'
+import { placeOrder } from './place-order.ts'
+import { seed } from './seed.ts'
+
+export type OrdersContext = DomainContext<PrismaClient, { catalog: typeof catalog }>
+
+export const ordersDomain = defineDomain({
+  contract: orders,
+  data: { directory: join(import.meta.dirname, '../prisma'), globalTables: {} },
+  prisma: (adapter) => new PrismaClient({ adapter }),
+  uses: { catalog },
+  calls: () => ({ getMany: getOrders, list: listOrders, place: placeOrder, cancel: cancelOrder }),
+  seed,
+})
