@@ -1,0 +1,57 @@
+import { internal, Problem } from '@offshoot/rpc'
+import { GraphQLError, type GraphQLErrorExtensions } from 'graphql'
+
+/**
+ * What the public sees of an error: `extensions.code` from the closed list, the detail in `extensions.reason`. A `Problem` passes as it is; so does
+ * what GraphQL itself says of a request (BAD_USER_INPUT); everything else is masked, and kept as `originalError` for the log, which is never sent.
+ * With `hints` false, nothing is said that would tell an outsider about the schema.
+ */
+export function publicError(error: unknown, { hints }: { hints: boolean }): GraphQLError {
+  const located = error instanceof GraphQLError ? error : undefined
+  if (located && published.has(located)) return located
+  let cause = error
+  while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError
+  const made =
+    cause instanceof Problem
+      ? fromProblem(located, cause)
+      : cause instanceof GraphQLError
+        ? fromGraphQL(located, cause, hints)
+        : fromProblem(located, internal(cause), cause)
+  published.add(made)
+  return made
+}
+
+const published = new WeakSet<GraphQLError>()
+
+function fromProblem(
+  located: GraphQLError | undefined,
+  { message, code, reason, data }: Problem,
+  unexpected?: unknown,
+): GraphQLError {
+  return new GraphQLError(message, {
+    nodes: located?.nodes,
+    path: located?.path,
+    extensions: { code, reason, ...(data && { data }) },
+    originalError:
+      unexpected === undefined ? undefined : unexpected instanceof Error ? unexpected : new Error(String(unexpected)),
+  })
+}
+
+function fromGraphQL(
+  located: GraphQLError | undefined,
+  { message, extensions: { code, http } }: GraphQLError,
+  hints: boolean,
+): GraphQLError {
+  const extensions: GraphQLErrorExtensions = {
+    code: 'BAD_USER_INPUT',
+    reason: code ?? 'INVALID_INPUT',
+    ...(http ? { http } : {}),
+  }
+  return new GraphQLError(hints ? message : message.replace(/ Did you mean [^]*$/, ''), {
+    nodes: located?.nodes,
+    source: located?.source,
+    positions: located?.positions,
+    path: located?.path,
+    extensions,
+  })
+}

@@ -1,0 +1,89 @@
+import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
+import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
+import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens'
+import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection'
+import type { GraphQLSchema } from 'graphql'
+import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga'
+import type { GraphQLContext } from './context.ts'
+import { publicError } from './errors.ts'
+
+/** How much one operation may ask for. Page sizes are bounded by the schema itself. */
+export const limits = { depth: 12, aliases: 30, tokens: 2_000 }
+
+export interface GraphQLServerOptions {
+  schema: GraphQLSchema
+  path: string
+  /** No introspection, no GraphiQL, no hints at names of the schema. */
+  production: boolean
+  /** Made once for each request. It doesn't fail; its clients do. */
+  context(request: Request): Promise<GraphQLContext>
+  /** Told of every error that callers see only masked. */
+  onUnexpected(error: unknown, requestId: string | undefined): void
+}
+
+/**
+ * The GraphQL server: GraphQL over HTTP (draft specification) by POST with a JSON body. What else Yoga would do is off: execute GET, forms and multipart,
+ * take batches, and answer every origin. The size of the body is up to whoever mounts it.
+ */
+export function createGraphQLServer(options: GraphQLServerOptions): YogaServerInstance<object, GraphQLContext> {
+  const { schema, path, production, onUnexpected } = options
+  const requestIds = new WeakMap<Request, string>()
+  const log: Plugin = {
+    onResultProcess({ request, result }) {
+      for (const { errors } of [result].flat() as { errors?: readonly { originalError?: unknown }[] }[]) {
+        for (const { originalError } of errors ?? [])
+          if (originalError) onUnexpected(originalError, requestIds.get(request))
+      }
+    },
+  }
+  return createYoga<object, GraphQLContext>({
+    schema,
+    graphqlEndpoint: path,
+    landingPage: false,
+    cors: false,
+    batching: false,
+    multipart: false,
+    maxRequestBodySize: false,
+    logging: false,
+    graphiql: !production && {
+      title: 'Offshoot',
+      defaultQuery: '{\n  me { name memberships { role organization { slug } } }\n}\n',
+    },
+    context: async ({ request }) => {
+      const context = await options.context(request)
+      requestIds.set(request, context.requestId)
+      return context
+    },
+    maskedErrors: { maskError: (error) => publicError(error, { hints: !production }) },
+    plugins: [
+      onlyJsonByPost,
+      log,
+      maxDepthPlugin({ n: limits.depth }),
+      maxAliasesPlugin({ n: limits.aliases }),
+      maxTokensPlugin({ n: limits.tokens }),
+      ...(production ? [useDisableIntrospection()] : []),
+    ],
+  })
+}
+
+/** A page of another origin can send forms and follow links without asking, and the browser adds the cookie; JSON by POST it cannot. */
+const onlyJsonByPost: Plugin = {
+  onRequestParse({ request, url, endResponse, fetchAPI }) {
+    const refuse = (status: number, reason: string, message: string, headers = {}) => {
+      const errors = [{ message, extensions: { code: 'BAD_USER_INPUT', reason } }]
+      endResponse(
+        new fetchAPI.Response(JSON.stringify({ errors }), {
+          status,
+          headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+        }),
+      )
+    }
+    if (request.method !== 'POST')
+      return refuse(405, 'METHOD_NOT_ALLOWED', 'Send operations by POST.', { allow: 'POST' })
+    if (url.searchParams.size > 0)
+      return refuse(400, 'BAD_REQUEST', 'Send the operation in the body, not in the address.')
+    if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
+      refuse(415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the operation as application/json.')
+    }
+  },
+}
