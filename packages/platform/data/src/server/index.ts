@@ -1,0 +1,4 @@
+/** The embedded PostgreSQL, and waiting for any other. */
+export { ServerError, type ServerErrorCode } from './errors.ts'
+export { ensureServer, type Server, type ServerOptions, startServer } from './start.ts'
+export { type WaitOptions, waitForDatabase } from './wait.ts'

@@ -1,0 +1,148 @@
+/**
+ * The embedded server of a data directory. It has one owner at a time, the process that stops it; others attach. It ends with
+ * its owner, even if that is killed; should it outlive it, whoever needs it next becomes its owner.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findBinaries } from './binaries.ts'
+import { type Cluster, homeOf, openCluster } from './cluster.ts'
+import { explainFileError, ServerError } from './errors.ts'
+import { withLock } from './lock.ts'
+import {
+  adminUrl,
+  findPostmaster,
+  type Postmaster,
+  startPostmaster,
+  stopPostmaster,
+  stopWithThisProcess,
+} from './postmaster.ts'
+import { identityOf, isRunning } from './processes.ts'
+import { unprivilegedUser } from './unprivileged.ts'
+
+export interface ServerOptions {
+  /** Where the cluster is kept, in a folder `postgres`. Made where it doesn't exist. */
+  dataDir: string
+  /** Taken means an error. By default the port of the last time, or the first free one from 5433 on. */
+  port?: number
+  /** False gives up safety against a crash of the machine for speed, in tests. Default true. */
+  durable?: boolean
+  /** Told what takes time or may surprise, a sentence each time. */
+  log?(line: string): void
+}
+
+/** A server that runs. */
+export interface Server {
+  /** The administrator's, at 127.0.0.1. It contains the password. */
+  readonly url: string
+  /** Whether another process started it and will stop it. */
+  readonly attached: boolean
+  /** Stops it, in less than 3 s; nothing when attached. May be called again. */
+  stop(): Promise<void>
+}
+
+/** Starts the server of a data directory. An error `ALREADY_RUNNING` when another process has done so. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const server = await ensureServer(options)
+  if (!server.attached) return server
+  const { host } = new URL(server.url)
+  throw new ServerError('ALREADY_RUNNING', `PostgreSQL runs already for ${resolve(options.dataDir)}, at ${host}`)
+}
+
+/** Attaches to the server of a data directory; adopts one whose owner died; starts it where none runs. */
+export async function ensureServer(options: ServerOptions): Promise<Server> {
+  const { durable = true, log = () => {} } = options
+  const dataDir = resolve(options.dataDir)
+  try {
+    await mkdir(dataDir, { recursive: true })
+    return await withLock(`${homeOf(dataDir)}.lock`, async () => {
+      const user = unprivilegedUser(homeOf(dataDir))
+      const binaries = await findBinaries(dataDir, user, log)
+      const cluster = await openCluster(dataDir, user, binaries, log)
+      const running = await findPostmaster(cluster)
+      if (running && (await hasOwner(cluster, running))) {
+        return { url: adminUrl(cluster, running.port), attached: true, stop: async () => {} }
+      }
+      if (running)
+        log(`adopting the PostgreSQL that runs already on port ${running.port}: the process that started it is gone`)
+      return await own(cluster, running ?? (await start(cluster, binaries.postgres, options.port, durable, log)))
+    })
+  } catch (error) {
+    throw error instanceof ServerError ? error : explainFileError(error, dataDir)
+  }
+}
+
+const ownerFile = ({ home }: Cluster) => join(home, 'owner')
+
+/** The note names the server as well, so that the note of an earlier one says nothing. */
+async function hasOwner(cluster: Cluster, { pid }: Postmaster): Promise<boolean> {
+  const note = await readFile(ownerFile(cluster), 'utf8').catch(() => '')
+  const [server, owner] = note.split('\n')
+  return server === identityOf(pid) && isRunning(owner!)
+}
+
+async function own(cluster: Cluster, postmaster: Postmaster): Promise<Server> {
+  const callOff = stopWithThisProcess(postmaster)
+  await writeFile(ownerFile(cluster), `${identityOf(postmaster.pid)}\n${identityOf(process.pid)}`, { mode: 0o600 })
+  let stopping: Promise<void> | undefined
+  return {
+    url: adminUrl(cluster, postmaster.port),
+    attached: false,
+    stop: () => {
+      stopping ??= stopPostmaster(postmaster).finally(callOff)
+      return stopping
+    },
+  }
+}
+
+const FIRST_PORT = 5433
+/** How long processes of a server that was killed may take to notice it, in ms. */
+const LINGER_MS = 10_000
+
+async function start(
+  cluster: Cluster,
+  postgres: string,
+  wanted: number | undefined,
+  durable: boolean,
+  log: (line: string) => void,
+): Promise<Postmaster> {
+  const portFile = join(cluster.home, 'port')
+  const remembered = Number(await readFile(portFile, 'utf8').catch(() => '')) || FIRST_PORT
+  const end = Date.now() + LINGER_MS
+  for (let port = wanted ?? remembered; port < 65_536; ) {
+    const started = (await isFree(port)) ? await startPostmaster(cluster, postgres, port, durable) : 'PORT_TAKEN'
+    if (typeof started === 'object') {
+      if (existsSync(portFile) && port !== remembered) log(`port ${remembered} is taken: PostgreSQL listens on ${port}`)
+      if (port !== wanted) await writeAtomically(portFile, String(port))
+      return started
+    }
+    if (started === 'PORT_TAKEN') {
+      if (wanted)
+        throw new ServerError('PORT_TAKEN', `Port ${wanted} is in use; choose another for PostgreSQL, or none`)
+      port++
+    } else if (Date.now() < end) {
+      await sleep(100)
+    } else {
+      throw new ServerError(
+        'UNRESPONSIVE',
+        `Processes of a PostgreSQL that was killed still use ${cluster.data}; end them, and try again`,
+      )
+    }
+  }
+  throw new ServerError('PORT_TAKEN', `No port from ${remembered} on is free for PostgreSQL`)
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
+}
+
+async function writeAtomically(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text)
+  await rename(`${file}.new`, file)
+}
