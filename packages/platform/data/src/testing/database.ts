@@ -15,6 +15,8 @@ export interface TestDatabase {
   readonly adminUrl: string
   /** The URLs of each domain's roles, by domain. */
   readonly urls: Readonly<Record<string, { readonly serving: string; readonly system: string }>>
+  /** Runs one statement as the administrator, whom no row security binds: for what no contract can show or bring about. */
+  admin<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>
   /** Disconnects whoever is left and drops the database. Optional: the server of a test run is thrown away as a whole. */
   drop(): Promise<void>
 }
@@ -41,12 +43,14 @@ export async function testDatabase(domains: readonly DomainSchema[]): Promise<Te
   return {
     adminUrl,
     urls: Object.fromEntries(domains.map(({ name }) => [name, roleUrls(adminUrl, name, TEST_APP_SECRET, template)])),
+    admin: (sql, values) =>
+      withAdministrator(adminUrl, async (client) => (await client.query<any>({ text: sql, values })).rows),
     drop: () => dropDatabase(serverUrl, database),
   }
 }
 
 /** An empty database, not even provisioned: for tests of provisioning and of migrations. */
-export async function emptyDatabase(): Promise<Omit<TestDatabase, 'urls'>> {
+export async function emptyDatabase(): Promise<Pick<TestDatabase, 'adminUrl' | 'drop'>> {
   const serverUrl = testServerUrl()
   const database = `test_${randomBytes(6).toString('hex')}`
   await withAdministrator(serverUrl, (client) => client.query(`CREATE DATABASE ${database} TEMPLATE template0`))
