@@ -1,10 +1,5 @@
 import type { Entity, Money, Role } from '@offshoot/rpc'
-import SchemaBuilder, {
-  type ArgBuilder,
-  type ImplementableObjectRef,
-  type InputRef,
-  type ObjectRef,
-} from '@pothos/core'
+import SchemaBuilder, { type ArgBuilder, type InputRef, type ObjectRef } from '@pothos/core'
 import DataloaderPlugin, { type ImplementableLoadableObjectRef } from '@pothos/plugin-dataloader'
 import { type GraphQLSchema, isNonNullType, lexicographicSortSchema, printSchema } from 'graphql'
 import { connectionRef, type Page, pageInfoRef } from './connection.ts'
@@ -36,7 +31,7 @@ export interface SchemaTools {
   /** The type of an entity, of this domain or another. Its owner implements it: `entity(ProductEntity).implement(…)`. */
   entity<Value>(entity: Entity<string, Value>): EntityRef<Value>
   /** The connection type of a list. */
-  connection<Item extends { id: string }>(node: ImplementableObjectRef<Types, any, Item>): Ref<Page<Item>>
+  connection<Item extends { id: string }>(node: ObjectRef<Types, any, Item>): Ref<Page<Item>>
   Money: Ref<Money>
   MoneyInput: InputRef<{ amount: string; currency: string }>
   Role: ReturnType<typeof roleEnum>
