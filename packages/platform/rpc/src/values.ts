@@ -19,14 +19,14 @@ export type Role = z.infer<typeof Role>
 export const Timestamp = z.iso.datetime({ precision: 3 })
 export type Timestamp = z.infer<typeof Timestamp>
 
-/** Text that people write: no NUL (PostgreSQL cannot store it), not blank, trimmed, at most `max` UTF-16 units. */
+/** Text that people write: no NUL and no half of a surrogate pair (PostgreSQL cannot store them), not blank, trimmed, at most `max` UTF-16 units. */
 export function text(max: number) {
   return z
     .string()
     .max(max)
     .trim()
     .min(1)
-    .refine((value) => !value.includes('\0'), 'must not contain NUL')
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must not contain NUL or half a character')
 }
 
 const fractionDigits = new Map<string, number>()
