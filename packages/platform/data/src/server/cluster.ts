@@ -7,14 +7,14 @@
  *     owner      the process that has to stop the server
  *     log        what PostgreSQL says, of the present run
  *
- * Invariant: `postgres` exists as a whole or not at all. It is made in `postgres.new` and renamed when it is finished, so that an
- * initialisation that was killed is begun anew.
+ * Invariant: `postgres` exists as a whole or not at all. It is made in a folder `postgres.new-…`, which is renamed when it is
+ * finished, so that an initialisation that was killed is begun anew, and what is left of it (initdb may outlive us) does no harm.
  */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { type Binaries, POSTGRES_MAJOR } from './binaries.ts'
 import { explainFileError, ServerError } from './errors.ts'
 import { canReach, type User } from './unprivileged.ts'
@@ -66,11 +66,15 @@ export async function openCluster(
 }
 
 async function initialise(dataDir: string, user: User | undefined, { initdb }: Binaries): Promise<void> {
-  const draft = `${homeOf(dataDir)}.new`
+  const draftName = `${basename(homeOf(dataDir))}.new-`
+  for (const name of await readdir(dataDir)) {
+    if (!name.startsWith(draftName)) continue
+    await rm(join(dataDir, name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {})
+  }
+  const draft = await mkdtemp(join(dataDir, draftName))
   const data = join(draft, 'data')
   const passwordFile = join(draft, 'password')
-  await rm(draft, { recursive: true, force: true })
-  await mkdir(data, { recursive: true, mode: 0o700 })
+  await mkdir(data, { mode: 0o700 })
   await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 })
   if (user) for (const path of [draft, data, passwordFile]) await chown(path, user.uid, user.gid)
   const [path, sibling] = pathsFor(data, user)

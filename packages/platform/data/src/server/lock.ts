@@ -31,7 +31,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
 
 async function acquire(file: string): Promise<boolean> {
   try {
-    await writeFile(file, identityOf(process.pid), { flag: 'wx', mode: 0o600 })
+    await writeFile(file, identityOf(process.pid), { flag: 'wx', mode: 0o644 })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

@@ -74,7 +74,7 @@ async function ask(cluster: Cluster, port: number): Promise<'ours' | 'foreign' |
   try {
     await writeFile(file, '')
     await client.connect()
-    const { rows } = await client.query('SELECT pg_stat_file($1, true) IS NOT NULL AS seen', [name])
+    const { rows } = await client.query('SELECT (pg_stat_file($1, true)).size IS NOT NULL AS seen', [name])
     return rows[0].seen ? 'ours' : 'foreign'
   } catch (error) {
     return (error as pg.DatabaseError).code === '28P01' ? 'foreign' : 'silent'
@@ -95,6 +95,7 @@ export async function startPostmaster(
   durable: boolean,
 ): Promise<Postmaster | StartFailure> {
   const logFile = join(cluster.home, 'log')
+  await rm(logFile, { force: true }) // it may be another user's
   const output = await open(logFile, 'w', 0o600)
   const [data] = pathsFor(cluster.data, cluster.user)
   const child = spawn(postgres, ['-D', data, ...settings(port, durable)], {
@@ -142,8 +143,9 @@ function settings(port: number, durable: boolean): string[] {
     wal_level: 'logical',
     timezone: 'UTC',
     log_timezone: 'UTC',
-    // A statement may hold personal data; the log has the error, the application's log has the call.
+    // Neither statements nor the DETAIL of an error: they may hold personal data.
     log_min_error_statement: 'panic',
+    log_error_verbosity: 'terse',
   }
   if (!durable)
     Object.assign(all, { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', log_min_messages: 'fatal' })

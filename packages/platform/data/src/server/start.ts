@@ -51,13 +51,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   throw new ServerError('ALREADY_RUNNING', `PostgreSQL runs already for ${resolve(options.dataDir)}, at ${host}`)
 }
 
-/** Attaches to the server of a data directory; adopts one whose owner died; starts it where none runs. */
+/**
+ * Attaches to the server of a data directory; adopts one whose owner died; starts it where none runs. What it attached to ends
+ * when its owner stops it.
+ */
 export async function ensureServer(options: ServerOptions): Promise<Server> {
   const { durable = true, log = () => {} } = options
   const dataDir = resolve(options.dataDir)
   try {
     await mkdir(dataDir, { recursive: true })
-    return await withLock(`${homeOf(dataDir)}.lock`, async () => {
+    return await withLock(lockOf(dataDir), async () => {
       const user = unprivilegedUser(homeOf(dataDir))
       const binaries = await findBinaries(dataDir, user, log)
       const cluster = await openCluster(dataDir, user, binaries, log)
@@ -65,15 +68,16 @@ export async function ensureServer(options: ServerOptions): Promise<Server> {
       if (running && (await hasOwner(cluster, running))) {
         return { url: adminUrl(cluster, running.port), attached: true, stop: async () => {} }
       }
-      if (running)
-        log(`adopting the PostgreSQL that runs already on port ${running.port}: the process that started it is gone`)
-      return await own(cluster, running ?? (await start(cluster, binaries.postgres, options.port, durable, log)))
+      if (running) log(`adopting the PostgreSQL that runs on port ${running.port}: the process that started it is gone`)
+      const startOn = (port?: number) => start(cluster, binaries.postgres, port, durable, log)
+      return await own(cluster, running ?? (await startOn(options.port)), startOn, log)
     })
   } catch (error) {
     throw error instanceof ServerError ? error : explainFileError(error, dataDir)
   }
 }
 
+const lockOf = (dataDir: string) => `${homeOf(dataDir)}.lock`
 const ownerFile = ({ home }: Cluster) => join(home, 'owner')
 
 /** The note names the server as well, so that the note of an earlier one says nothing. */
@@ -83,15 +87,59 @@ async function hasOwner(cluster: Cluster, { pid }: Postmaster): Promise<boolean>
   return server === identityOf(pid) && isRunning(owner!)
 }
 
-async function own(cluster: Cluster, postmaster: Postmaster): Promise<Server> {
-  const callOff = stopWithThisProcess(postmaster)
-  await writeFile(ownerFile(cluster), `${identityOf(postmaster.pid)}\n${identityOf(process.pid)}`, { mode: 0o600 })
+/** How often the owner looks whether its server still runs, in ms. */
+const CHECK_MS = 500
+
+/** Makes this process the owner: it stops the server, and starts it again, on the same port, should it be killed. */
+async function own(
+  cluster: Cluster,
+  started: Postmaster,
+  startOn: (port: number) => Promise<Postmaster>,
+  log: (line: string) => void,
+): Promise<Server> {
+  const { port } = started
+  let owned: { identity: string; postmaster: Postmaster; callOff(): void } | undefined
+  let reviving: Promise<void> | undefined
   let stopping: Promise<void> | undefined
+
+  async function take(postmaster: Postmaster): Promise<void> {
+    const identity = identityOf(postmaster.pid)
+    owned = { identity, postmaster, callOff: stopWithThisProcess(postmaster) }
+    await replaceFile(ownerFile(cluster), `${identity}\n${identityOf(process.pid)}`)
+  }
+
+  async function revive(): Promise<void> {
+    owned?.callOff()
+    owned = undefined
+    log('PostgreSQL ended unexpectedly; starting it again')
+    try {
+      await withLock(lockOf(cluster.dataDir), async () => {
+        const running = await findPostmaster(cluster)
+        if (running && (await hasOwner(cluster, running))) return // another process was faster, and stops it
+        await take(running ?? (await startOn(port)))
+      })
+    } catch (error) {
+      log(`PostgreSQL could not be started again: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+
+  async function stop(): Promise<void> {
+    clearInterval(check)
+    await reviving
+    if (!owned) return
+    if (isRunning(owned.identity)) await stopPostmaster(owned.postmaster)
+    owned.callOff()
+  }
+
+  await take(started)
+  const check = setInterval(() => {
+    if (owned && !isRunning(owned.identity)) reviving = revive()
+  }, CHECK_MS).unref()
   return {
-    url: adminUrl(cluster, postmaster.port),
+    url: adminUrl(cluster, port),
     attached: false,
     stop: () => {
-      stopping ??= stopPostmaster(postmaster).finally(callOff)
+      stopping ??= stop()
       return stopping
     },
   }
@@ -115,7 +163,7 @@ async function start(
     const started = (await isFree(port)) ? await startPostmaster(cluster, postgres, port, durable) : 'PORT_TAKEN'
     if (typeof started === 'object') {
       if (existsSync(portFile) && port !== remembered) log(`port ${remembered} is taken: PostgreSQL listens on ${port}`)
-      if (port !== wanted) await writeAtomically(portFile, String(port))
+      if (port !== wanted) await replaceFile(portFile, String(port))
       return started
     }
     if (started === 'PORT_TAKEN') {
@@ -142,7 +190,8 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-async function writeAtomically(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text)
+/** Also when another user (root, earlier) wrote the present one. Not a secret. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o644 })
   await rename(`${file}.new`, file)
 }
