@@ -4,6 +4,7 @@ import { archiveProduct } from './archive-product.ts'
 import { catalog } from './contract.ts'
 import { createProduct } from './create-product.ts'
 import { PrismaClient } from './generated/prisma/client.ts'
+import { graphql } from './graphql.ts'
 import { getProducts } from './get-products.ts'
 import { listProducts } from './list-products.ts'
 import { seed } from './seed.ts'
@@ -22,5 +23,6 @@ export const catalogDomain = defineDomain({
     update: updateProduct,
     archive: archiveProduct,
   }),
+  graphql,
   seed,
 })

@@ -12,6 +12,7 @@ import { createApiKey } from './create-api-key.ts'
 import { createOrganization } from './create-organization.ts'
 import { sessionSecret } from './credentials.ts'
 import { PrismaClient } from './generated/prisma/client.ts'
+import { graphql } from './graphql.ts'
 import { invitations } from './invitations.ts'
 import { inviteMember } from './invite-member.ts'
 import { leaveOrganization } from './leave-organization.ts'
@@ -44,7 +45,7 @@ export const identityDomain = defineDomain({
       resolve_actor: 'who a credential belongs to, and where they are a member: the read before a tenant is known',
     },
   },
-  prisma: (adapter) => new PrismaClient({ adapter }),
+  prisma: (adapter) => new PrismaClient({ adapter, errorFormat: 'minimal' }),
   calls: (platform) => ({
     resolveActor: resolveActor(sessionSecret(platform.secret)),
     usersByIds,
@@ -64,6 +65,7 @@ export const identityDomain = defineDomain({
     createApiKey: createApiKey(platform.actions),
     revokeApiKey,
   }),
+  graphql,
   routes: { path: authPath, router: authRoutes },
   seed,
 })

@@ -4,6 +4,7 @@ import { type DomainContext, defineDomain } from '@offshoot/host'
 import { cancelOrder } from './cancel-order.ts'
 import { orders } from './contract.ts'
 import { PrismaClient } from './generated/prisma/client.ts'
+import { graphql } from './graphql.ts'
 import { getOrders } from './get-orders.ts'
 import { listOrders } from './list-orders.ts'
 import { placeOrder } from './place-order.ts'
@@ -17,5 +18,6 @@ export const ordersDomain = defineDomain({
   prisma: (adapter) => new PrismaClient({ adapter }),
   uses: { catalog },
   calls: () => ({ getMany: getOrders, list: listOrders, place: placeOrder, cancel: cancelOrder }),
+  graphql,
   seed,
 })

@@ -1,7 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
 import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens'
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection'
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 import type { GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { GraphQLContext } from './context.ts'
@@ -10,13 +12,18 @@ import { publicError } from './errors.ts'
 /** How much one operation may ask for. Page sizes are bounded by the schema itself. */
 export const limits = { depth: 12, aliases: 30, tokens: 2_000 }
 
+interface ServerContext {
+  req: IncomingMessage
+  res: ServerResponse
+}
+
 export interface GraphQLServerOptions {
   schema: GraphQLSchema
   path: string
   /** No introspection, no GraphiQL, no hints at names of the schema. */
   production: boolean
-  /** Made once for each request. It doesn't fail; its clients do. */
-  context(request: Request): Promise<GraphQLContext>
+  /** Made once for each operation. It doesn't fail; its clients do. */
+  context(request: IncomingMessage): Promise<GraphQLContext>
   /** Told of every error that callers see only masked. */
   onUnexpected(error: unknown, requestId: string | undefined): void
 }
@@ -25,7 +32,7 @@ export interface GraphQLServerOptions {
  * The GraphQL server: GraphQL over HTTP (draft specification) by POST with a JSON body. What else Yoga would do is off: execute GET, forms and multipart,
  * take batches, and answer every origin. The size of the body is up to whoever mounts it.
  */
-export function createGraphQLServer(options: GraphQLServerOptions): YogaServerInstance<object, GraphQLContext> {
+export function createGraphQLServer(options: GraphQLServerOptions): YogaServerInstance<ServerContext, GraphQLContext> {
   const { schema, path, production, onUnexpected } = options
   const requestIds = new WeakMap<Request, string>()
   const log: Plugin = {
@@ -36,7 +43,7 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
       }
     },
   }
-  return createYoga<object, GraphQLContext>({
+  return createYoga<ServerContext, GraphQLContext>({
     schema,
     graphqlEndpoint: path,
     landingPage: false,
@@ -45,12 +52,13 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
     multipart: false,
     maxRequestBodySize: false,
     logging: false,
+    renderGraphiQL,
     graphiql: !production && {
       title: 'Offshoot',
       defaultQuery: '{\n  me { name memberships { role organization { slug } } }\n}\n',
     },
-    context: async ({ request }) => {
-      const context = await options.context(request)
+    context: async ({ request, req }) => {
+      const context = await options.context(req)
       requestIds.set(request, context.requestId)
       return context
     },

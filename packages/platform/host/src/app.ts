@@ -4,8 +4,8 @@ import {
   type CallServer,
   type Contract,
   createClient,
-  identityTokens,
   type IdentityTokens,
+  identityTokens,
   type Link,
   localLink,
   serve,
@@ -53,7 +53,12 @@ export async function startDomains(options: HostOptions): Promise<Host> {
     for (const domain of domains) {
       const url = options.databaseUrl(domain.name)
       await assertServingRole(url, domain.name)
-      const lanes = await openLanes<any>({ url, schema: domain.name, prisma: domain.definition.prisma, onStatement: options.onStatement })
+      const lanes = await openLanes<any>({
+        url,
+        schema: domain.name,
+        prisma: domain.definition.prisma,
+        onStatement: options.onStatement,
+      })
       opened.set(domain, lanes)
       servers.set(domain.name, serveDomain(domain, lanes, { platform, tokens, link }))
     }
@@ -67,11 +72,19 @@ export async function startDomains(options: HostOptions): Promise<Host> {
     tokens,
     routes: domains.flatMap((domain) => {
       const { routes } = domain.definition
-      return routes ? [{ path: routes.path, router: routes.router({ platform, global: opened.get(domain)!.global }) }] : []
+      return routes
+        ? [{ path: routes.path, router: routes.router({ platform, global: opened.get(domain)!.global }) }]
+        : []
     }),
     async health() {
       const states = domains.map(async (domain) => {
-        const up = await opened.get(domain)!.ping().then(() => true, () => false)
+        const up = await opened
+          .get(domain)!
+          .ping()
+          .then(
+            () => true,
+            () => false,
+          )
         return [domain.name, up ? 'up' : 'down'] as const
       })
       return Object.fromEntries(await Promise.all(states))
@@ -117,7 +130,10 @@ function unitOfWork(
   }
 
   function tenant(): TenantId {
-    if (identity.tenant === null) throw new Error(`${call.name} is called without a tenant. Use ctx.enter(tenant) for the one that it makes or finds.`)
+    if (identity.tenant === null)
+      throw new Error(
+        `${call.name} is called without a tenant. Use ctx.enter(tenant) for the one that it makes or finds.`,
+      )
     return identity.tenant
   }
 
@@ -127,7 +143,9 @@ function unitOfWork(
     requestId,
     assertMayCall() {
       if (leases.some((lease) => lease.inTransaction)) {
-        throw new Error(`${call.name} calls another domain while a transaction is open. Call first, then begin: a call inside a transaction could not be extracted.`)
+        throw new Error(
+          `${call.name} calls another domain while a transaction is open. Call first, then begin: a call inside a transaction could not be extracted.`,
+        )
       }
     },
   }
@@ -138,7 +156,10 @@ function unitOfWork(
         return once(this, 'db', enter(tenant()))
       },
       get clients() {
-        const clients = Object.entries(uses).map(([name, contract]) => [name, createClient(contract, link, tokens, caller)])
+        const clients = Object.entries(uses).map(([name, contract]) => [
+          name,
+          createClient(contract, link, tokens, caller),
+        ])
         return once(this, 'clients', Object.fromEntries(clients))
       },
       get tenant() {

@@ -11,7 +11,12 @@ export const demo = {
     { email: 'owner@acme.test', name: 'Olga Owner', operator: false, memberships: { acme: 'owner' } },
     { email: 'member@acme.test', name: 'Max Member', operator: false, memberships: { acme: 'member' } },
     { email: 'owner@globex.test', name: 'Gloria Owner', operator: false, memberships: { globex: 'owner' } },
-    { email: 'both@offshoot.test', name: 'Bo Both', operator: false, memberships: { acme: 'member', globex: 'member' } },
+    {
+      email: 'both@offshoot.test',
+      name: 'Bo Both',
+      operator: false,
+      memberships: { acme: 'member', globex: 'member' },
+    },
     { email: 'operator@offshoot.test', name: 'Opal Operator', operator: true, memberships: {} },
   ],
 } as const

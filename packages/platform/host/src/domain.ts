@@ -1,8 +1,8 @@
-import type { DomainSchema } from '@offshoot/data/migrate'
 import type { Lane } from '@offshoot/data'
+import type { DomainSchema } from '@offshoot/data/migrate'
 import type { SchemaPart } from '@offshoot/graphql'
-import type { Actions, Call, Client, Contract, Handlers, Identity, TenantId } from '@offshoot/rpc'
 import type { Mailer } from '@offshoot/mail'
+import type { Actions, Call, Client, Contract, Handlers, Identity, TenantId } from '@offshoot/rpc'
 import type { Router } from 'express'
 import type { Logger } from 'pino'
 
@@ -71,9 +71,11 @@ export interface Domain {
 }
 
 /** Declares a domain: the wiring of its contract, data, use cases and schema, readable in one screen. */
-export function defineDomain<C extends Contract, PrismaClient, Uses extends Record<string, Contract> = Record<never, never>>(
-  definition: DomainDefinition<C, PrismaClient, Uses>,
-): Domain {
+export function defineDomain<
+  C extends Contract,
+  PrismaClient,
+  Uses extends Record<string, Contract> = Record<never, never>,
+>(definition: DomainDefinition<C, PrismaClient, Uses>): Domain {
   const { contract } = definition
   return { name: contract.name, contract, data: { name: contract.name, ...definition.data }, definition }
 }

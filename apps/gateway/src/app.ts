@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto'
+import { createGraphQLServer } from '@offshoot/graphql'
+import { type Domain, type Host, startDomains } from '@offshoot/host'
+import type { Mailer } from '@offshoot/mail'
+import { Problem } from '@offshoot/rpc'
+import cors from 'cors'
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
+import helmet from 'helmet'
+import type { Logger } from 'pino'
+import { devPages } from './dev-pages.ts'
+import { health } from './health.ts'
+import { homePage } from './home-page.ts'
+import { publicSchema } from './public-schema.ts'
+import { requestContexts } from './request-context.ts'
+
+/** The largest body of a GraphQL request, in bytes. */
+const largestBody = 256 * 1024
+
+const graphqlPath = '/graphql'
+
+export interface GatewayOptions {
+  domains: readonly Domain[]
+  /** The URL of a domain's serving role. */
+  databaseUrl(domain: string): string
+  production: boolean
+  /** Without a trailing slash. */
+  publicUrl: string
+  /** The pattern of tenants' host names, such as `{tenant}.localhost`. */
+  tenantHost: string
+  secret: string
+  trustProxy: false | number | string[]
+  corsOrigins: readonly string[]
+  mailer: Mailer
+  log: Logger
+  /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
+  onStatement?(sql: string, tenant: string): void
+}
+
+export interface Gateway {
+  app: Express
+  host: Host
+  stop(): Promise<void>
+}
+
+/** The public edge: starts the domains that it hosts, and puts them behind GraphQL and their own routes. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { domains, production, publicUrl, secret, mailer, log } = options
+  const host = await startDomains({
+    domains,
+    databaseUrl: options.databaseUrl,
+    platform: {
+      secret,
+      publicUrl,
+      production,
+      mailer,
+      log,
+      actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
+    },
+    onStatement: options.onStatement,
+  })
+  const contextOf = requestContexts({ link: host.link, tokens: host.tokens, tenantHost: options.tenantHost })
+  const graphql = createGraphQLServer({
+    schema: publicSchema(),
+    path: graphqlPath,
+    production,
+    context: (request) => {
+      const { headers, hostname, id } = request as IdentifiedRequest
+      return contextOf({ requestId: id, headers, hostname: hostname ?? '' })
+    },
+    onUnexpected: (error, requestId) => log.error({ err: error, requestId }, 'a request failed unexpectedly'),
+  })
+
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('trust proxy', options.trustProxy)
+  app.set('query parser', 'simple')
+  app.use(identify, logRequests(log), health(host))
+  app.use(
+    helmet({
+      strictTransportSecurity: production,
+      contentSecurityPolicy: { directives: { upgradeInsecureRequests: production ? [] : null } },
+    }),
+  )
+  if (options.corsOrigins.length > 0) {
+    app.use(
+      cors({
+        origin: [...options.corsOrigins],
+        credentials: true,
+        methods: ['GET', 'POST'],
+        exposedHeaders: ['set-auth-token', 'x-request-id'],
+      }),
+    )
+  }
+  for (const { path, router } of host.routes) app.use(path, router)
+  if (!production) app.get(graphqlPath, allowGraphiQL)
+  app.use(graphqlPath, express.raw({ type: () => true, limit: largestBody }), refuseEmpty, graphql as RequestHandler)
+  if (!production) app.use(devPages(mailer))
+  app.get('/', homePage({ domains, production }))
+  app.use((_, response) => {
+    response
+      .status(404)
+      .json(errorBody('NOT_FOUND', 'ROUTE_NOT_FOUND', 'There is nothing here. The API is at POST /graphql.'))
+  })
+  app.use(answerError(log))
+
+  return { app, host, stop: () => host.stop() }
+}
+
+type IdentifiedRequest = Request & { id: string }
+
+/** Every request has an id: the caller's (`x-request-id`), or a new one. The answer carries it, and so does every line that is logged for it. */
+const identify: RequestHandler = (request, response, next) => {
+  const given = request.headers['x-request-id']
+  const id = typeof given === 'string' && /^[\w.-]{8,64}$/.test(given) ? given : randomUUID()
+  ;(request as IdentifiedRequest).id = id
+  response.setHeader('x-request-id', id)
+  next()
+}
+
+function logRequests(log: Logger): RequestHandler {
+  return (request, response, next) => {
+    const began = performance.now()
+    response.once('close', () => {
+      const ms = Math.round(performance.now() - began)
+      const { method, path, id } = request as IdentifiedRequest
+      log[response.statusCode >= 500 ? 'warn' : 'debug'](
+        { requestId: id, method, path, status: response.statusCode, ms },
+        'request',
+      )
+    })
+    next()
+  }
+}
+
+/** GraphiQL's page is one file with its script in it. */
+const allowGraphiQL: RequestHandler = (_, response, next) => {
+  response.setHeader(
+    'content-security-policy',
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:",
+  )
+  next()
+}
+
+const refuseEmpty: RequestHandler = ({ method, body }, response, next) => {
+  if (method !== 'POST' || (Buffer.isBuffer(body) && body.length > 0)) next()
+  else
+    response
+      .status(400)
+      .json(errorBody('BAD_USER_INPUT', 'BAD_REQUEST', 'The body is empty. Send JSON with a `query`.'))
+}
+
+const errorBody = (code: string, reason: string, message: string) => ({
+  errors: [{ message, extensions: { code, reason } }],
+})
+
+/** What went wrong before or beside GraphQL, in the form of GraphQL's errors. */
+function answerError(log: Logger): ErrorRequestHandler {
+  return (error, request, response, next) => {
+    if (response.headersSent) return next(error)
+    const { status, type } = error as { status?: number; type?: string }
+    if (status === 413)
+      response
+        .status(413)
+        .json(errorBody('BAD_USER_INPUT', 'BODY_TOO_LARGE', `The body is larger than ${largestBody} bytes.`))
+    else if (status && status < 500)
+      response
+        .status(status)
+        .json(errorBody('BAD_USER_INPUT', 'BAD_REQUEST', `The request cannot be read (${type ?? status}).`))
+    else {
+      if (!(error instanceof Problem))
+        log.error({ err: error, requestId: (request as IdentifiedRequest).id }, 'a request failed unexpectedly')
+      response.status(500).json(errorBody('INTERNAL', 'UNEXPECTED', 'Something went wrong on our side.'))
+    }
+  }
+}

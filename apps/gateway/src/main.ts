@@ -1,0 +1,61 @@
+/** The gateway's process. Stops on SIGTERM, SIGINT, and when the process that started it with an IPC channel is gone. */
+import { join } from 'node:path'
+import { ConfigError, readEnvironment } from '@offshoot/config'
+import { ServerError, waitForDatabase } from '@offshoot/data/server'
+import { createLogger, listen, PortTakenError } from '@offshoot/host'
+import { catchingMailer, smtpMailer } from '@offshoot/mail'
+import { Problem } from '@offshoot/rpc'
+import { createGateway } from './app.ts'
+import { loadGatewayConfig } from './config.ts'
+import { domains } from './domains.ts'
+
+async function main(): Promise<void> {
+  const names = domains.map(({ name }) => name)
+  const config = loadGatewayConfig(readEnvironment(join(import.meta.dirname, '../../..')), names)
+  const { production, host, port, portAsked } = config
+  const log = createLogger({ level: config.logLevel, production })
+
+  const server = await listen({ host, port, orNext: !portAsked })
+  const publicUrl = config.publicUrl ?? `http://localhost:${server.port}`
+  let stopGateway = async () => {}
+  let stopping = false
+  const stop = async () => {
+    if (stopping) return
+    stopping = true
+    await server.close()
+    await stopGateway()
+    process.exit(0)
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
+  process.on('disconnect', stop)
+
+  const urls = new Set(names.map((name) => config.databaseUrl(name)))
+  await Promise.all([...urls].map((url) => waitForDatabase(url, { log: (line) => log.warn(line) })))
+  if (production && !config.smtpUrl) log.warn('SMTP_URL is not set: no mail leaves this process')
+
+  const gateway = await createGateway({
+    ...config,
+    domains,
+    publicUrl,
+    secret: config.appSecret,
+    mailer: config.smtpUrl ? smtpMailer(config.smtpUrl, config.mailFrom) : catchingMailer(config.mailFrom),
+    log,
+  })
+  stopGateway = gateway.stop
+  if (!production) await gateway.host.seed()
+  server.serve(gateway.app)
+
+  const url = `http://localhost:${server.port}`
+  if (process.send) process.send({ type: 'ready', url })
+  else process.stdout.write(`ready ${url}\n`)
+}
+
+main().catch((error) => {
+  const expected =
+    error instanceof ConfigError ||
+    error instanceof ServerError ||
+    error instanceof PortTakenError ||
+    error instanceof Problem
+  console.error(expected ? error.message : error)
+  process.exit(1)
+})
