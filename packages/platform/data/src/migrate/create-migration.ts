@@ -1,5 +1,17 @@
-import type { Violation } from './check-catalog.ts'
+/** Writes migrations: from the change of `schema.prisma`, with the row security and the grants of new tables. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import pg from 'pg'
+import { type Violation, violationsOf } from './check-catalog.ts'
+import { connect, withLock } from './connection.ts'
+import { takeSnapshot, warningsOf } from './data-loss.ts'
 import type { DomainSchema } from './domain-schema.ts'
+import { MigrationError } from './errors.ts'
+import { failure } from './migrate.ts'
+import { readMigrations } from './migrations.ts'
+import { sqlForChange } from './schema-engine.ts'
+import { runScript } from './script.ts'
+import { inShadow } from './shadow.ts'
 
 /** What {@link createMigration} needs. */
 export interface CreateMigrationOptions {
@@ -18,13 +30,100 @@ export interface CreatedMigration {
   /** The file. */
   readonly path: string
   readonly sql: string
-  /** What the migration may lose or may fail at, in Prisma's words. */
+  /** What the migration may lose or may fail at on tables with rows. */
   readonly warnings: readonly string[]
-  /** What `checkCatalog` would say once it is applied. */
+  /** What `checkCatalog` will say once it is applied. */
   readonly violations: readonly Violation[]
 }
 
-/** Writes the migration that turns what the domain's migrations make into what `schema.prisma` says; undefined when nothing changed. */
-export async function createMigration(_options: CreateMigrationOptions): Promise<CreatedMigration | undefined> {
-  throw new Error('not there yet')
+/**
+ * Writes the migration that turns what the domain's migrations make into what `schema.prisma` says; undefined when nothing
+ * changed. It was run once, in a transaction that was rolled back, so it applies to an empty database at least.
+ */
+export async function createMigration(options: CreateMigrationOptions): Promise<CreatedMigration | undefined> {
+  const { adminUrl, domain, name, log } = options
+  if (!/^[a-z0-9_]{1,100}$/.test(name)) {
+    throw new MigrationError(
+      'INVALID_NAME',
+      `"${name}" can't name a migration: use a-z, 0-9 and _, at most 100, e.g. add_note_to_order`,
+    )
+  }
+  const migrations = readMigrations(domain)
+  const client = await connect(adminUrl)
+  try {
+    const draft = await withLock(client, () => inShadow(client, domain, migrations, () => draftChange(client, domain)))
+    if (!draft) {
+      log?.(`${domain.name}: schema.prisma says what the migrations make; nothing to write`)
+      return undefined
+    }
+    const directory = join(domain.directory, 'migrations', `${timestampAfter(migrations.at(-1)?.name)}_${name}`)
+    const path = join(directory, 'migration.sql')
+    mkdirSync(directory, { recursive: true })
+    writeFileSync(path, draft.sql, { flag: 'wx' })
+    log?.(`${domain.name}: wrote ${path}; read it, then db:migrate`)
+    for (const warning of draft.warnings) log?.(`${domain.name}: warning: ${warning}`)
+    for (const { rule, message } of draft.violations) log?.(`${domain.name}: violation: ${message} [${rule}]`)
+    return { name: basename(directory), path, ...draft }
+  } finally {
+    await client.end()
+  }
+}
+
+type Draft = Pick<CreatedMigration, 'sql' | 'warnings' | 'violations'>
+
+async function draftChange(client: pg.Client, domain: DomainSchema): Promise<Draft | undefined> {
+  const script = await sqlForChange(client, domain)
+  if (!script) return undefined
+  // Prisma recreates an enum between BEGIN and COMMIT; a migration is one transaction already.
+  const change = script.replace(/^(BEGIN|COMMIT);\n?/gm, '')
+  const before = await takeSnapshot(client, domain.name)
+  await tryOut(client, domain, change)
+  const after = await takeSnapshot(client, domain.name)
+  const protection = await protectionOf(client, domain, new Set(before.columns.map(({ table }) => table)))
+  await tryOut(client, domain, protection.join('\n'))
+
+  const warnings = warningsOf(before, after)
+  const header =
+    warnings.length > 0 ? `/*\n  Warnings:\n\n${warnings.map((line) => `  - ${line}\n`).join('')}\n*/\n` : ''
+  const footer = protection.length > 0 ? `\n${protection.join('\n')}\n` : ''
+  return { sql: `${header}${change.trim()}\n${footer}`, warnings, violations: await violationsOf(client, domain) }
+}
+
+async function tryOut(client: pg.Client, domain: DomainSchema, sql: string): Promise<void> {
+  try {
+    await runScript(client, domain.name, sql)
+  } catch (error) {
+    throw failure(domain.name, 'to be written', sql, error as pg.DatabaseError)
+  }
+}
+
+/** The calls that protect tables which are not yet: row security and grants for those of tenants, grants for global ones. */
+async function protectionOf(client: pg.Client, domain: DomainSchema, existing: ReadonlySet<string>): Promise<string[]> {
+  const { rows } = await client.query<{ table: string; quoted: string; tenant: boolean; secured: boolean }>(
+    `SELECT relname AS table, quote_ident(relname) AS quoted, relforcerowsecurity AS secured,
+       EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'tenant_id' AND NOT attisdropped) AS tenant
+     FROM pg_class c WHERE relnamespace = to_regnamespace(quote_ident($1)) AND relkind IN ('r', 'p') ORDER BY c.oid`,
+    [domain.name],
+  )
+  return rows.flatMap(({ table, quoted, tenant, secured }) => {
+    if (tenant) return secured ? [] : `SELECT app.tenant_table(${pg.escapeLiteral(quoted)});`
+    if (existing.has(table)) return []
+    const reason = domain.globalTables[table]
+    if (reason) return `SELECT app.global_table(${pg.escapeLiteral(quoted)}, ${pg.escapeLiteral(reason)});`
+    throw new MigrationError(
+      'UNCLASSIFIED_TABLE',
+      `${domain.name}: the new table ${table} has no tenant_id; give its model one, first in every key, ` +
+        'or list the table in globalTables with the reason why it has none',
+    )
+  })
+}
+
+/** Now, as Prisma writes it in UTC, or the second after the latest migration if that is later: order is by name. */
+function timestampAfter(latest: string | undefined): string {
+  const stamp = (date: Date) => date.toISOString().replace(/\D/g, '').slice(0, 14)
+  const now = stamp(new Date())
+  const [, ...parts] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)/.exec(latest ?? '') ?? []
+  if (parts.length === 0 || parts.join('') < now) return now
+  const [year, month, day, hour, minute, second] = parts.map(Number) as [number, number, number, number, number, number]
+  return stamp(new Date(Date.UTC(year, month - 1, day, hour, minute, second + 1)))
 }

@@ -14,6 +14,8 @@ export type MigrationErrorCode =
   | 'NOT_PERMITTED'
   /** A new table is neither a tenant table nor listed as global. */
   | 'UNCLASSIFIED_TABLE'
+  /** A migration's name has other characters than `a-z`, `0-9` and `_`. */
+  | 'INVALID_NAME'
   /** Resetting was refused because of where it would happen. */
   | 'RESET_REFUSED'
 

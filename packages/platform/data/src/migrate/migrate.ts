@@ -9,6 +9,7 @@ import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
 import { ensureHistory, type Migration, pendingMigrations } from './migrations.ts'
 import { provisionLocked } from './provision.ts'
+import { lineOf, runScript } from './script.ts'
 
 /** What {@link migrate} needs. */
 export interface MigrateOptions {
@@ -23,21 +24,12 @@ export interface MigrateOptions {
 }
 
 /** Provisions and migrates; returns what was applied, as `<domain>/<migration>`. Safe when several processes do it at once. */
-export async function migrate({
-  adminUrl,
-  domains,
-  appSecret,
-  adminUrls = {},
-  log,
-}: MigrateOptions): Promise<string[]> {
+export async function migrate(options: MigrateOptions): Promise<string[]> {
   const applied: string[] = []
-  for (const [url, residents] of Map.groupBy(domains, ({ name }) => adminUrls[name] ?? adminUrl)) {
+  for (const [url, residents] of byDatabase(options)) {
     const client = await connect(url)
     try {
-      await withLock(client, async () => {
-        await provisionLocked(client, residents, appSecret)
-        for (const domain of residents) applied.push(...(await applyPending(client, domain, log)))
-      })
+      await withLock(client, async () => applied.push(...(await migrateLocked(client, residents, options))))
     } finally {
       await client.end()
     }
@@ -45,12 +37,29 @@ export async function migrate({
   return applied
 }
 
-/** Applies what is pending for one domain, on a connection that holds the migration lock. */
-export async function applyPending(
+/** The same for the domains of one database, on a connection that holds the migration lock. */
+export async function migrateLocked(
   client: Client,
-  domain: DomainSchema,
-  log?: (line: string) => void,
+  residents: readonly DomainSchema[],
+  { appSecret, log }: Pick<MigrateOptions, 'appSecret' | 'log'>,
 ): Promise<string[]> {
+  await provisionLocked(client, residents, appSecret)
+  const applied: string[] = []
+  for (const domain of residents) applied.push(...(await applyPending(client, domain, log)))
+  return applied
+}
+
+/** The domains by the administrator's URL of the database in which they live. */
+export function byDatabase({
+  adminUrl,
+  domains,
+  adminUrls = {},
+}: Pick<MigrateOptions, 'adminUrl' | 'domains' | 'adminUrls'>): Map<string, DomainSchema[]> {
+  return Map.groupBy(domains, ({ name }) => adminUrls[name] ?? adminUrl)
+}
+
+/** Applies what is pending for one domain, on a connection that holds the migration lock. */
+async function applyPending(client: Client, domain: DomainSchema, log?: (line: string) => void): Promise<string[]> {
   await ensureHistory(client, domain.name)
   const pending = await pendingMigrations(client, domain)
   for (const migration of pending) {
@@ -61,21 +70,15 @@ export async function applyPending(
 }
 
 async function apply(client: Client, domain: string, { name, sql, checksum }: Migration): Promise<void> {
+  await client.query('BEGIN')
   try {
-    // Row security off: it turns an UPDATE of rows that a policy would hide from the administrator into an error. The body
-    // of a new function would meet the same error, so only an administrator whom no policy binds has bodies checked.
-    await client.query(`BEGIN; SET LOCAL search_path = ${quote(domain)}, app; SET LOCAL row_security = off;
-      SELECT set_config('check_function_bodies', (rolsuper OR rolbypassrls)::text, true) FROM pg_roles WHERE rolname = current_user`)
-    const { rows } = await client.query<{ id: string }>('SELECT pg_current_xact_id()::text AS id')
-    // One simple query: PostgreSQL itself finds the ends of the statements, function bodies included.
-    await client.query(sql)
-    const record = await client.query(
+    await runScript(client, domain, sql)
+    await client.query(
       `INSERT INTO ${quote(domain)}._prisma_migrations
          (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
-       SELECT $1, $2, $3, clock_timestamp(), clock_timestamp(), 1 WHERE pg_current_xact_id()::text = $4`,
-      [randomUUID(), checksum, name, rows[0]!.id],
+       VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp(), 1)`,
+      [randomUUID(), checksum, name],
     )
-    if (record.rowCount !== 1) throw new Error('it ends the transaction it runs in; take its COMMIT or ROLLBACK out')
     const { command } = await client.query('COMMIT')
     if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
   } catch (error) {
@@ -84,7 +87,8 @@ async function apply(client: Client, domain: string, { name, sql, checksum }: Mi
   }
 }
 
-function failure(domain: string, name: string, sql: string, error: DatabaseError): MigrationError {
+/** A migration's failure, in a sentence. */
+export function failure(domain: string, name: string, sql: string, error: DatabaseError): MigrationError {
   if (error.code === '55P03') {
     return new MigrationError(
       'LOCKED',
@@ -92,11 +96,11 @@ function failure(domain: string, name: string, sql: string, error: DatabaseError
       { cause: error },
     )
   }
-  const line = error.position ? ` at line ${sql.slice(0, Number(error.position)).split('\n').length}` : ''
+  const line = lineOf(error, sql)
   const detail = error.detail ? ` (${error.detail})` : ''
   return new MigrationError(
     'MIGRATION_FAILED',
-    `${domain}: migration ${name} failed${line}: ${reason(error)}${detail}; nothing of it was applied, correct migration.sql and migrate again`,
+    `${domain}: migration ${name} failed${line ? ` at line ${line}` : ''}: ${reason(error)}${detail}; nothing of it was applied, correct migration.sql and migrate again`,
     { cause: error },
   )
 }

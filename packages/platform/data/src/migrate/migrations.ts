@@ -15,7 +15,8 @@ export interface Migration {
   readonly checksum: string
 }
 
-interface AppliedMigration {
+/** A migration as the database remembers it. */
+export interface AppliedMigration {
   readonly migration_name: string
   readonly checksum: string
   readonly finished_at: Date | null
@@ -59,41 +60,52 @@ export async function ensureHistory(client: Client, domain: string): Promise<voi
 
 /**
  * The folder's migrations that the database has yet to apply. Refuses a history that the folder can't continue: an
- * edited or missing file, a gap in the order, or a migration that another tool left half applied.
+ * edited or missing file, or a migration that another tool left half applied.
  */
 export async function pendingMigrations(client: Client, domain: DomainSchema): Promise<Migration[]> {
   const folder = readMigrations(domain)
-  const byName = new Map(folder.map((migration) => [migration.name, migration]))
   const applied = await appliedMigrations(client, domain.name)
-  for (const { migration_name: name, checksum, finished_at } of applied) {
+  const [problem] = historyProblems(domain, folder, applied)
+  if (problem) throw problem
+  const names = new Set(applied.map(({ migration_name }) => migration_name))
+  return folder.filter(({ name }) => !names.has(name))
+}
+
+/** Why the folder can't continue the history of the database; empty when it can. */
+export function historyProblems(
+  domain: DomainSchema,
+  folder: readonly Migration[],
+  applied: readonly AppliedMigration[],
+): MigrationError[] {
+  const byName = new Map(folder.map((migration) => [migration.name, migration]))
+  return applied.flatMap(({ migration_name: name, checksum, finished_at }) => {
     const file = byName.get(name)
     if (!finished_at) {
-      throw new MigrationError(
+      return new MigrationError(
         'MIGRATION_FAILED',
         `${domain.name}: migration ${name} was begun by another tool and never finished; put the database right by hand, ` +
           `then: UPDATE ${domain.name}._prisma_migrations SET rolled_back_at = now() WHERE migration_name = '${name}'`,
       )
     }
     if (!file) {
-      throw new MigrationError(
+      return new MigrationError(
         'MIGRATION_MISSING',
         `${domain.name}: the database has applied ${name}, which ${domain.directory}/migrations doesn't have; ` +
           'restore the folder from version control, or start this program in the version that the database belongs to',
       )
     }
     if (file.checksum !== checksum) {
-      throw new MigrationError(
+      return new MigrationError(
         'MIGRATION_EDITED',
         `${domain.name}: migration ${name} was edited after it had been applied; restore the file and write a new migration`,
       )
     }
-  }
-  const names = new Set(applied.map(({ migration_name }) => migration_name))
-  return folder.filter(({ name }) => !names.has(name))
+    return []
+  })
 }
 
 /** Applied migrations, oldest first; those that were rolled back don't count. Empty when nothing was ever migrated. */
-async function appliedMigrations(client: Client, domain: string): Promise<AppliedMigration[]> {
+export async function appliedMigrations(client: Client, domain: string): Promise<AppliedMigration[]> {
   const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS exists', [
     `${quote(domain)}._prisma_migrations`,
   ])

@@ -52,9 +52,21 @@ export async function installSchemas(
   }
 }
 
+/** The roles that the database has for a domain, if it has been provisioned. Those of a copied database are its original's. */
+export async function knownRoles(client: Client, domain: string): Promise<DomainRoles | undefined> {
+  const { rows } = await client.query("SELECT to_regclass('app.domain') IS NOT NULL AS provisioned")
+  if (!rows[0].provisioned) return undefined
+  const known = await client.query<DomainRoles>(
+    'SELECT serving_role AS serving, system_role AS system, definer_role AS definer FROM app.domain WHERE name = $1',
+    [domain],
+  )
+  return known.rows[0]
+}
+
 const LOGIN = 'NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT'
 
-async function ensureRoles(client: Client, roles: DomainRoles, appSecret: string): Promise<void> {
+/** Creates the roles of a domain, or sets their passwords anew. */
+export async function ensureRoles(client: Client, roles: DomainRoles, appSecret: string): Promise<void> {
   for (const [role, login] of [
     [roles.serving, true],
     [roles.system, true],

@@ -1,4 +1,7 @@
-import type { MigrateOptions } from './migrate.ts'
+import pg from 'pg'
+import { connect, quote, withLock } from './connection.ts'
+import { MigrationError } from './errors.ts'
+import { byDatabase, type MigrateOptions, migrateLocked } from './migrate.ts'
 
 /** What {@link reset} needs. */
 export interface ResetOptions extends MigrateOptions {
@@ -6,7 +9,57 @@ export interface ResetOptions extends MigrateOptions {
   readonly force?: boolean
 }
 
-/** Drops everything that `domains` have stored, then migrates anew; returns what was applied. */
-export async function reset(_options: ResetOptions): Promise<string[]> {
-  throw new Error('not there yet')
+/**
+ * Drops everything that `domains` have stored, then migrates anew; returns what was applied. Refuses before it touches
+ * anything unless every database is on this machine and `NODE_ENV` isn't `production`, or it is forced.
+ */
+export async function reset(options: ResetOptions): Promise<string[]> {
+  const databases = byDatabase(options)
+  if (!options.force) for (const url of databases.keys()) assertExpendable(url)
+  const applied: string[] = []
+  for (const [url, residents] of databases) {
+    const client = await connect(url)
+    try {
+      await withLock(client, async () => {
+        await dropSchemas(
+          client,
+          residents.map(({ name }) => name),
+        )
+        applied.push(...(await migrateLocked(client, residents, options)))
+      })
+    } finally {
+      await client.end()
+    }
+  }
+  return applied
+}
+
+function assertExpendable(url: string): void {
+  const { host, database } = new pg.Client(url)
+  const local = host.startsWith('/') || /^(localhost|.+\.localhost|127(\.\d+){3}|\[?::1\]?)$/.test(host)
+  const where =
+    process.env.NODE_ENV === 'production' ? 'NODE_ENV is production' : local ? undefined : `${host} is not this machine`
+  if (where) {
+    throw new MigrationError(
+      'RESET_REFUSED',
+      `Resetting ${database} would delete all its data, and ${where}; if that is meant, force it`,
+    )
+  }
+}
+
+async function dropSchemas(client: pg.Client, names: readonly string[]): Promise<void> {
+  await client.query('BEGIN')
+  try {
+    await client.query('SET LOCAL client_min_messages = warning')
+    for (const name of names) await client.query(`DROP SCHEMA IF EXISTS ${quote(name)} CASCADE`)
+    const { rows } = await client.query("SELECT to_regclass('app.domain') IS NOT NULL AS provisioned")
+    if (rows[0].provisioned) await client.query('DELETE FROM app.domain WHERE name = ANY ($1)', [names])
+    await client.query('COMMIT')
+  } catch (error) {
+    await client.query('ROLLBACK')
+    if ((error as pg.DatabaseError).code !== '55P03') throw error
+    throw new MigrationError('LOCKED', `${client.database} is in use; stop what uses it and reset again`, {
+      cause: error,
+    })
+  }
 }
