@@ -127,12 +127,20 @@ export function gatewaySettings(domains: readonly string[]) {
   })
 }
 
+/** What changing the structure of the databases takes: their administrators, and the secret that roles' passwords derive from. */
+export function loadDatabaseConfig(
+  env: Environment,
+  domains: readonly string[],
+): Pick<GatewayConfig, 'adminUrl' | 'adminUrls' | 'appSecret'> {
+  const { APP_SECRET, DATABASE_URL } = gatewaySettings(domains).shape
+  const perDomain = Object.assign({}, ...domains.map(settingsOfDomain)) as ReturnType<typeof settingsOfDomain>
+  const config = loadConfig(z.object({ APP_SECRET, DATABASE_URL, ...perDomain }), env)
+  return { adminUrl: config.DATABASE_URL, adminUrls: administrators(config, domains), appSecret: config.APP_SECRET }
+}
+
 /** Reads the configuration of a gateway that hosts `domains`; throws a `ConfigError` that lists everything that is wrong. */
 export function loadGatewayConfig(env: Environment, domains: readonly string[]): GatewayConfig {
   const production = env.NODE_ENV === 'production'
-  const databaseOf = (config: Record<string, unknown>, domain: string, kind: '' | 'ADMIN_') =>
-    config[`${upper(domain)}_${kind}DATABASE_URL`] as string | undefined
-
   const config = loadConfig(gatewaySettings(domains), env, (given) => {
     if (!production) return []
     const homeless = domains.filter(
@@ -145,12 +153,7 @@ export function loadGatewayConfig(env: Environment, domains: readonly string[]):
   })
 
   const publicHost = config.PUBLIC_URL ? new URL(config.PUBLIC_URL).hostname : 'localhost'
-  const adminUrls = Object.fromEntries(
-    domains.flatMap((domain) => {
-      const url = databaseOf(config, domain, 'ADMIN_')
-      return url ? [[domain, url]] : []
-    }),
-  )
+  const adminUrls = administrators(config, domains)
 
   return {
     production,
@@ -178,6 +181,19 @@ export function loadGatewayConfig(env: Environment, domains: readonly string[]):
       ])
     },
   }
+}
+
+function administrators(config: Record<string, unknown>, domains: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    domains.flatMap((domain) => {
+      const url = databaseOf(config, domain, 'ADMIN_')
+      return url ? [[domain, url]] : []
+    }),
+  )
+}
+
+function databaseOf(config: Record<string, unknown>, domain: string, kind: '' | 'ADMIN_'): string | undefined {
+  return config[`${upper(domain)}_${kind}DATABASE_URL`] as string | undefined
 }
 
 const upper = (domain: string) => domain.toUpperCase()

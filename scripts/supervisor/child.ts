@@ -1,0 +1,73 @@
+/** A process of the product. It ends with this one: by signal, or by itself when the IPC channel between them closes. */
+import { type ChildProcess, fork } from 'node:child_process'
+
+export interface ChildOptions {
+  name: string
+  /** The program's file. */
+  main: string
+  args?: string[]
+  env: Record<string, string | undefined>
+}
+
+export class Child {
+  readonly name: string
+  /** Settles when the process has ended, with a sentence about how. */
+  readonly ended: Promise<string>
+  readonly #process: ChildProcess
+
+  constructor({ name, main, args = [], env }: ChildOptions) {
+    this.name = name
+    this.#process = fork(main, args, {
+      env: env as NodeJS.ProcessEnv,
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // Out of reach of the terminal's Ctrl-C: the supervisor alone says when, and in which order, things stop.
+      detached: process.platform !== 'win32',
+    })
+    this.ended = new Promise((resolve) => {
+      this.#process.once('error', (error) => resolve(`could not be started: ${error.message}`))
+      this.#process.once('exit', (code, signal) =>
+        resolve(signal ? `was ended by ${signal}` : `ended with exit code ${code}`),
+      )
+    })
+  }
+
+  get alive(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null && this.#process.pid !== undefined
+  }
+
+  get succeeded(): boolean {
+    return this.#process.exitCode === 0
+  }
+
+  /** The URL at which it serves, once it says so. Fails when it ends before, or takes too long. */
+  ready(timeoutMs = 60_000): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(
+        () => reject(new Error(`${this.name} is not ready after ${timeoutMs / 1000} s`)),
+        timeoutMs,
+      )
+      this.#process.on('message', (message: { type?: string; url?: string }) => {
+        if (message?.type !== 'ready' || !message.url) return
+        clearTimeout(late)
+        resolve(message.url)
+      })
+      this.ended.then((how) => {
+        clearTimeout(late)
+        reject(new Error(`${this.name} ${how}`))
+      })
+    })
+  }
+
+  /** Asks it to end, and insists after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    if (!this.alive) return
+    this.#process.kill('SIGTERM')
+    const insist = setTimeout(() => this.kill(), graceMs)
+    await this.ended
+    clearTimeout(insist)
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+}
