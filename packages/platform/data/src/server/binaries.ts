@@ -33,7 +33,7 @@ export async function findBinaries(
     const target = join(place, `postgresql-${version}`)
     try {
       if (await copyTo(target, native, user)) {
-        log(`PostgreSQL's programs were copied to ${target}: ${native} can't be reached by the user that runs them`)
+        log(`PostgreSQL's programs were copied to ${target}, since they can't be run from ${native}`)
       }
       return programsIn(target)
     } catch (error) {

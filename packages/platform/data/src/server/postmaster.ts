@@ -96,7 +96,7 @@ export async function startPostmaster(
 ): Promise<Postmaster | StartFailure> {
   const logFile = join(cluster.home, 'log')
   await rm(logFile, { force: true }) // it may be another user's
-  const output = await open(logFile, 'w', 0o600)
+  const output = await open(logFile, 'wx', 0o600)
   const [data] = pathsFor(cluster.data, cluster.user)
   const child = spawn(postgres, ['-D', data, ...settings(port, durable)], {
     cwd: cluster.data,

@@ -3,7 +3,7 @@
  * its owner, even if that is killed; should it outlive it, whoever needs it next becomes its owner.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -190,8 +190,9 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** Also when another user (root, earlier) wrote the present one. Not a secret. */
+/** Also when another user (root, earlier) wrote the present one. Never through a link that the server's user may have put there. */
 async function replaceFile(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text, { mode: 0o644 })
+  await rm(`${file}.new`, { force: true })
+  await writeFile(`${file}.new`, text, { flag: 'wx', mode: 0o644 })
   await rename(`${file}.new`, file)
 }
