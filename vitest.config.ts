@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: [`${import.meta.dirname}/packages/platform/data/src/testing/global-setup.ts`],
     passWithNoTests: true,
+    // On Node itself, types stripped, as the product runs; Vite's own loader would make a second `graphql`.
+    experimental: { viteModuleRunner: false },
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ['default', 'json'],

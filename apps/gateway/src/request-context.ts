@@ -67,7 +67,7 @@ export function requestContexts({
     return {
       requestId,
       tenant: caller.identity.tenant,
-      get viewer() {
+      viewer() {
         if (failure) throw failure
         return actor ?? null
       },

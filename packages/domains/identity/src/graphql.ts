@@ -26,7 +26,10 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Role }) => {
         type: [Membership],
         nullable: true,
         description: 'One’s own; null for everybody else.',
-        resolve: ({ id }, _, { viewer }) => (viewer?.user.id === id ? viewer.memberships : null),
+        resolve({ id }, _, context) {
+          const viewer = context.viewer()
+          return viewer?.user.id === id ? viewer.memberships : null
+        },
       }),
     }),
   })
@@ -135,7 +138,7 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Role }) => {
       type: User,
       nullable: true,
       description: 'Who is signed in; null when nobody is.',
-      resolve: (_, __, { viewer }) => viewer?.user ?? null,
+      resolve: (_, __, context) => context.viewer()?.user ?? null,
     }),
     organization: t.field({
       type: Organization,

@@ -12,7 +12,7 @@ export interface GraphQLContext {
   /** The tenant that the request acts in; null when none was named or could be told. */
   readonly tenant: TenantId | null
   /** Null when nobody is signed in. Throws the `Problem` that kept the caller from being told: a bad credential, or a tenant that is not theirs. */
-  readonly viewer: Viewer | null
+  viewer(): Viewer | null
   /** The client of a contract, acting for the caller. Its calls fail with that same `Problem`. */
   client<C extends Contract>(contract: C): Client<C>
 }

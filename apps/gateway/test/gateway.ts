@@ -1,0 +1,114 @@
+import { demo, listen } from '@offshoot/host'
+import { catchingMailer } from '@offshoot/mail'
+import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/testing'
+import { pino } from 'pino'
+import { createGateway, type Gateway } from '../src/app.ts'
+import { domains } from '../src/domains.ts'
+
+export interface Answer {
+  status: number
+  headers: Headers
+  data: any
+  errors:
+    | { message: string; path?: (string | number)[]; extensions: { code: string; reason: string; data?: unknown } }[]
+    | undefined
+}
+
+/** A caller: a token (or none), and the tenant that it names (or none). */
+export interface Asking {
+  token?: string
+  tenant?: string
+  headers?: Record<string, string>
+}
+
+export interface TestGateway extends Gateway {
+  url: string
+  database: TestDatabase
+  /** Every statement sent on behalf of a tenant since it was last emptied. */
+  statements: { sql: string; tenant: string }[]
+  logged: string[]
+  mails: ReturnType<typeof catchingMailer>['caught']
+  /** Signs a demo user in; the same token each time. */
+  signIn(email: string): Promise<string>
+  ask(query: string, variables?: Record<string, unknown>, asking?: Asking): Promise<Answer>
+  /** The same with a function that already knows who asks: `const acme = await gateway.as('owner@acme.test')`. */
+  as(email: string, tenant?: string): Promise<(query: string, variables?: Record<string, unknown>) => Promise<Answer>>
+  post(path: string, body: string | object, headers?: Record<string, string>): Promise<Response>
+  close(): Promise<void>
+}
+
+/** The gateway with all its domains and the demo data, on a database of its own, behind a real port of 127.0.0.1. */
+export async function testGateway({ production = false }: { production?: boolean } = {}): Promise<TestGateway> {
+  const database = await testDatabase(domains.map(({ data }) => data))
+  const server = await listen({ host: '127.0.0.1', port: 0 })
+  const url = `http://localhost:${server.port}`
+  const mailer = catchingMailer('test@offshoot.test')
+  const logged: string[] = []
+  const statements: TestGateway['statements'] = []
+  const gateway = await createGateway({
+    domains,
+    databaseUrl: (domain) => database.urls[domain]!.serving,
+    production,
+    publicUrl: url,
+    tenantHost: '{tenant}.localhost',
+    secret: TEST_APP_SECRET,
+    trustProxy: false,
+    corsOrigins: [],
+    mailer,
+    log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
+    onStatement: (sql, tenant) => statements.push({ sql, tenant }),
+  })
+  await gateway.host.seed()
+  server.serve(gateway.app)
+  statements.length = 0
+  const tokens = new Map<string, Promise<string>>()
+
+  const post: TestGateway['post'] = (path, body, headers = {}) =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    })
+
+  const ask: TestGateway['ask'] = async (query, variables, { token, tenant, headers } = {}) => {
+    const response = await post(
+      '/graphql',
+      { query, variables },
+      { ...(token && { authorization: `Bearer ${token}` }), ...(tenant && { 'x-tenant': tenant }), ...headers },
+    )
+    const { data, errors } = (await response.json()) as Answer
+    return { status: response.status, headers: response.headers, data, errors }
+  }
+
+  const signIn = (email: string) => {
+    let token = tokens.get(email)
+    if (!token) {
+      token = post('/api/auth/sign-in/email', { email, password: demo.password }).then(
+        (response) => response.headers.get('set-auth-token')!,
+      )
+      tokens.set(email, token)
+    }
+    return token
+  }
+
+  return {
+    ...gateway,
+    url,
+    database,
+    statements,
+    logged,
+    mails: mailer.caught,
+    signIn,
+    ask,
+    post,
+    async as(email, tenant) {
+      const token = await signIn(email)
+      return (query, variables) => ask(query, variables, { token, tenant })
+    },
+    async close() {
+      await server.close()
+      await gateway.stop()
+      await database.drop()
+    },
+  }
+}

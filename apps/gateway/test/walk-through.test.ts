@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { publicSdl } from '../src/public-schema.ts'
+import { type TestGateway, testGateway } from './gateway.ts'
+
+let gateway: TestGateway
+beforeAll(async () => {
+  gateway = await testGateway()
+})
+afterAll(() => gateway.close())
+
+describe('the product', () => {
+  it('shows a signed-in user who they are, and their tenant’s products and orders', async () => {
+    const acme = await gateway.as('owner@acme.test')
+    const { data, errors } = await acme(`{
+      me { name email memberships { role organization { slug } } }
+      products(first: 3) { nodes { sku price { amount currency } } pageInfo { hasNextPage } }
+      orders(first: 3) { nodes { status total { amount currency } lines { sku quantity product { sku } } placedBy { name } } }
+    }`)
+    expect(errors).toBeUndefined()
+    expect(data.me).toEqual({
+      name: 'Olga Owner',
+      email: 'owner@acme.test',
+      memberships: [{ role: 'OWNER', organization: { slug: 'acme' } }],
+    })
+    expect(data.products.nodes).toHaveLength(3)
+    expect(data.orders.nodes).toHaveLength(3)
+    expect(data.orders.nodes[0].lines[0].product.sku).toBe(data.orders.nodes[0].lines[0].sku)
+  })
+
+  it('takes an order, which another tenant does not see', async () => {
+    const acme = await gateway.as('member@acme.test')
+    const { data } = await acme('{ products(first: 1) { nodes { id price { amount } } } }')
+    const [product] = data.products.nodes
+    const placed = await acme(
+      'mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { id status total { amount } lines { quantity } } }',
+      { input: { lines: [{ productId: product.id, quantity: 2 }], idempotencyKey: 'walk-through' } },
+    )
+    expect(placed.data.placeOrder).toMatchObject({
+      status: 'PENDING',
+      lines: [{ quantity: 2 }],
+      total: { amount: (product.price.amount * 2).toFixed(2) },
+    })
+
+    const globex = await gateway.as('owner@globex.test')
+    const query = 'query ($id: ID!) { order(id: $id) { id } }'
+    expect((await acme(query, placed.data.placeOrder)).data.order).toEqual({ id: placed.data.placeOrder.id })
+    expect(await globex(query, placed.data.placeOrder)).toMatchObject({ data: { order: null }, errors: undefined })
+  })
+
+  it('refuses a tenant that one does not belong to in the same words as one that does not exist', async () => {
+    const token = await gateway.signIn('owner@acme.test')
+    const query = '{ products { nodes { id } } }'
+    const foreign = await gateway.ask(query, {}, { token, tenant: 'globex' })
+    const missing = await gateway.ask(query, {}, { token, tenant: 'nowhere' })
+    expect(foreign.errors).toMatchObject([
+      { path: ['products'], extensions: { code: 'FORBIDDEN', reason: 'NOT_A_MEMBER' } },
+    ])
+    expect(foreign.data).toEqual({ products: null })
+    expect(missing.errors).toEqual(foreign.errors)
+  })
+
+  it('asks somebody with several tenants to name one, by header or by host name', async () => {
+    const token = await gateway.signIn('both@offshoot.test')
+    const query = '{ organization { slug } }'
+    expect((await gateway.ask(query, {}, { token })).errors).toMatchObject([
+      { extensions: { code: 'BAD_USER_INPUT', reason: 'TENANT_REQUIRED' } },
+    ])
+    expect((await gateway.ask(query, {}, { token, tenant: 'globex' })).data.organization).toEqual({ slug: 'globex' })
+  })
+
+  it('has the public schema that is committed', () => {
+    expect(readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8')).toBe(publicSdl())
+  })
+})
