@@ -27,9 +27,31 @@ const reachable = new Set([
 export function authRoutes({ platform, global }: DomainRuntime<PrismaClient>): Router {
   const handle = toNodeHandler(createAuth(platform, global))
   const router = express.Router()
-  router.use(onlyReachable, express.json({ limit: '16kb' }), prepare)
+  router.use(onlyReachable, onlyJson, express.json({ limit: '16kb' }), prepare)
   router.all('/*splat', (request, response) => handle(request, response))
+  router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) return next(error)
+    const { status, code, message } = explain(error)
+    if (status >= 500)
+      platform.log.error({ err: error, part: 'better-auth' }, 'an authentication request failed unexpectedly')
+    response.status(status).json({ code, message })
+  })
   return router
+}
+
+function explain(error: unknown): { status: number; code: string; message: string } {
+  const { code, type } = error as { code?: unknown; type?: unknown }
+  if (type === 'entity.too.large') return { status: 413, code: 'BODY_TOO_LARGE', message: 'The body is too large.' }
+  if (type !== undefined) return { status: 400, code: 'MALFORMED_BODY', message: 'The body is not valid JSON.' }
+  if (code === 'UNAVAILABLE' || code === 'DEADLINE_EXCEEDED') {
+    return { status: 503, code: 'UNAVAILABLE', message: 'Signing in is not available at the moment. Try again.' }
+  }
+  return { status: 500, code: 'INTERNAL', message: 'Something went wrong on our side.' }
+}
+
+function onlyJson(request: Request, response: Response, next: NextFunction): void {
+  if (request.headers['content-length'] === '0' || request.is('application/json') !== false) next()
+  else response.status(415).json({ code: 'UNSUPPORTED_MEDIA_TYPE', message: 'Send application/json.' })
 }
 
 function onlyReachable({ method, path }: Request, response: Response, next: NextFunction): void {
@@ -38,13 +60,9 @@ function onlyReachable({ method, path }: Request, response: Response, next: Next
   else response.status(404).json({ code: 'NOT_FOUND', message: 'There is nothing here.' })
 }
 
-function prepare(request: Request, response: Response, next: NextFunction): void {
+function prepare(request: Request, _response: Response, next: NextFunction): void {
   const { headers } = request
   headers[clientAddressHeader] = request.ip
-  if (request.method === 'POST' && headers['content-type'] && !request.is('application/json')) {
-    response.status(415).json({ code: 'UNSUPPORTED_MEDIA_TYPE', message: 'Send application/json.' })
-    return
-  }
   // Without a cookie there is nothing to forge, and a browser names its origin: what comes without both is a program. Some of them
   // send Sec-Fetch-Mode all the same, at which Better Auth would ask for an Origin.
   if (!headers.cookie && !headers.origin && !headers.referer) {

@@ -3,6 +3,7 @@
  * user may do in a tenant is no business of it; it stays within `user`, `session`, `account` and `verification`.
  */
 import type { Platform } from '@offshoot/host'
+import type { Mail } from '@offshoot/mail'
 import { text } from '@offshoot/rpc'
 import { APIError, betterAuth } from 'better-auth'
 import { prismaAdapter } from 'better-auth/adapters/prisma'
@@ -26,8 +27,11 @@ export type Auth = ReturnType<typeof createAuth>
 export function createAuth(platform: Platform, global: PrismaClient) {
   const { publicUrl, mailer, log } = platform
   // Mail leaves after the answer: how long an answer takes would tell whether an address is known.
-  const background = (work: Promise<unknown>) =>
-    void work.catch((error) => log.error({ err: error }, 'a mail could not be sent'))
+  // A mail server's error quotes the address, so that only its codes are logged.
+  const post = async (mail: Mail) =>
+    void mailer
+      .send(mail)
+      .catch(({ code, responseCode }) => log.error({ code, responseCode }, 'a mail could not be sent'))
 
   return betterAuth({
     appName: 'Offshoot',
@@ -48,13 +52,13 @@ export function createAuth(platform: Platform, global: PrismaClient) {
       resetPasswordTokenExpiresIn: hour,
       revokeSessionsOnPasswordReset: true,
       sendResetPassword: ({ user, url }) =>
-        mailer.send({
+        post({
           to: user.email,
           subject: 'Choose a new password',
           text: `Somebody, probably you, asked for a new password. This link is good for one hour:\n\n${url}\n\nIf it was not you, do nothing.`,
         }),
       onExistingUserSignUp: ({ user }) =>
-        mailer.send({
+        post({
           to: user.email,
           subject: 'You have an account already',
           text: `Somebody, probably you, tried to sign up with this address, which has an account already. Sign in at ${publicUrl}, or ask for a new password there.`,
@@ -64,7 +68,7 @@ export function createAuth(platform: Platform, global: PrismaClient) {
       sendOnSignUp: true,
       expiresIn: day,
       sendVerificationEmail: ({ user, url }) =>
-        mailer.send({
+        post({
           to: user.email,
           subject: 'Confirm your address',
           text: `Confirm that this address is yours. The link is good for one day:\n\n${url}\n\nIf you did not sign up, do nothing.`,
@@ -97,11 +101,12 @@ export function createAuth(platform: Platform, global: PrismaClient) {
       useSecureCookies: false, // would only rename the cookie; what makes it secure is the attribute
       defaultCookieAttributes: { httpOnly: true, sameSite: 'lax', secure: platform.production },
       ipAddress: { ipAddressHeaders: [clientAddressHeader] },
-      backgroundTasks: { handler: background },
       // Said explicitly, since Better Auth drops both checks by itself when it believes to be in a test.
       disableOriginCheck: false,
       disableCSRFCheck: false,
     },
+    // What is no answer of Better Auth's own is for the router: it would be printed to the console here, with whatever it quotes.
+    onAPIError: { throw: true },
     logger: {
       level: 'warn',
       // Arguments are left out: they hold addresses and whatever the database was asked.

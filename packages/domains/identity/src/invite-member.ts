@@ -37,7 +37,10 @@ export function inviteMember({ mailer, publicUrl }: Platform) {
         `You are invited to join ${organization.name} as ${role}. Sign in at ${publicUrl} with this address, ${email}, and accept the ` +
         `invitation, until ${invitation.expiresAt.slice(0, 10)}:\n\n${invitation.id}`,
     })
-    void sent.catch((err) => ctx.log.error({ err, invitation: row.id }, 'an invitation could not be sent'))
+    // The error itself may quote the address.
+    void sent.catch(({ code, responseCode }) =>
+      ctx.log.error({ code, responseCode, invitation: row.id }, 'an invitation could not be sent'),
+    )
     return invitation
   }
 }

@@ -1,18 +1,112 @@
-import { testApp } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { TestApp } from '@offshoot/testing'
-import { identityDomain } from '../src/domain.ts'
-import { identity } from '../src/contract.ts'
+import { Slug } from '../src/contract.ts'
+import { openWorld, problem, type World } from './world.ts'
 
-let app: TestApp
+let world: World
 beforeAll(async () => {
-  app = await testApp([identityDomain], { seed: true })
+  world = await openWorld()
 })
-afterAll(() => app?.stop())
+afterAll(() => world?.stop())
 
-describe('an organization', () => {
-  it('is read by its members', async () => {
-    expect(await app.client(identity).organization({})).toMatchObject({ slug: 'acme', name: 'Acme' })
-    expect(await app.client(identity).members({})).toHaveLength(3)
+describe('creating an organization', () => {
+  it('makes the caller its owner', async () => {
+    const founder = await world.person('founder@fresh.test')
+    const created = await (await world.as('founder@fresh.test')).createOrganization({ name: ' Fresh ', slug: 'fresh' })
+    expect(created).toMatchObject({ slug: 'fresh', name: 'Fresh' })
+    const owner = await world.as('founder@fresh.test', 'fresh')
+    expect(await owner.organization({})).toEqual(created)
+    expect(await owner.members({})).toMatchObject([{ user: founder, role: 'owner' }])
+  })
+
+  it('refuses a slug that is taken, also when two take it at once', async () => {
+    const people = await Promise.all([world.as('first@slug.test'), world.as('second@slug.test')])
+    const results = await Promise.allSettled(
+      people.map((person) => person.createOrganization({ name: 'X', slug: 'taken' })),
+    )
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    await expect(people[0]!.createOrganization({ name: 'X', slug: 'taken' })).rejects.toEqual(
+      problem('CONFLICT', 'SLUG_TAKEN'),
+    )
+    expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: problem('CONFLICT', 'SLUG_TAKEN'),
+    })
+  })
+
+  it('leaves nothing behind when the slug is taken', async () => {
+    const loser = await world.signIn('loser@slug.test')
+    const client = await world.by(loser)
+    await client.createOrganization({ name: 'X', slug: 'lost' })
+    await client.createOrganization({ name: 'X', slug: 'lost' }).catch(() => {})
+    expect((await world.actor(loser)).memberships).toHaveLength(1)
+  })
+
+  it.each(['www', 'api', 'app', 'admin', 'graphql'])('keeps the slug %s for the product', async (slug) => {
+    const client = await world.as('reserved@slug.test')
+    await expect(client.createOrganization({ name: 'X', slug })).rejects.toEqual(
+      problem('BAD_USER_INPUT', 'SLUG_RESERVED'),
+    )
+  })
+
+  it.each([
+    'a',
+    'Acme',
+    'acme_inc',
+    '-acme',
+    'acme-',
+    'ac--me',
+    '1acme',
+    'äcme',
+    'ac\0me',
+    'x'.repeat(41),
+    ' acme',
+    'acme.com',
+  ])('takes no slug %j, which is no DNS label of ours', (slug) => expect(Slug.safeParse(slug).success).toBe(false))
+
+  it.each(['', '   ', 'a\0b', 'x'.repeat(101)])('takes no name %j', async (name) => {
+    const client = await world.as('reserved@slug.test')
+    await expect(client.createOrganization({ name, slug: 'named' })).rejects.toEqual(
+      problem('BAD_USER_INPUT', 'INVALID_INPUT'),
+    )
+  })
+
+  it('is nothing that an API key can do, nor anybody who is not signed in', async () => {
+    await world.organization('keyed')
+    const { secret } = await (await world.as('owner@keyed.test')).createApiKey({
+      name: 'k',
+      scopes: ['organization:read'],
+    })
+    const key = await world.by(secret)
+    await expect(key.createOrganization({ name: 'X', slug: 'by-key' })).rejects.toEqual(
+      problem('FORBIDDEN', 'USER_ONLY'),
+    )
+    await expect(world.gateway.createOrganization({ name: 'X', slug: 'by-key' })).rejects.toMatchObject({
+      code: 'UNAUTHENTICATED',
+    })
+  })
+})
+
+describe('looking users up', () => {
+  beforeAll(() => world.organization('looking', 'member'))
+
+  it('finds who is or was a member, in the order asked for, and nobody else', async () => {
+    const stranger = await world.person('stranger@looking.test')
+    const [owner, member] = [await world.person('owner@looking.test'), await world.person('member@looking.test')]
+    await (await world.as('member@looking.test', 'looking')).leaveOrganization({})
+    const client = await world.as('owner@looking.test', 'looking')
+    const never = '0197f000-0000-7000-8000-000000000000' as typeof owner
+    expect(await client.usersByIds({ ids: [member, stranger, owner, never] })).toMatchObject([
+      { id: member, email: 'member@looking.test' },
+      null,
+      { id: owner },
+      null,
+    ])
+  })
+
+  it('takes two statements, for however many', async () => {
+    const client = await world.as('owner@looking.test', 'looking')
+    const ids = [await world.person('owner@looking.test'), await world.person('member@looking.test')]
+    world.app.statements.length = 0
+    await client.usersByIds({ ids })
+    expect(world.app.statements).toHaveLength(2)
   })
 })
