@@ -28,7 +28,7 @@ const end = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
  */
 async function searchIds({ db }: CatalogContext, search: string, { first, after = end }: Input): Promise<string[]> {
   const rows = await db.$queryRaw<{ id: string }[]>`
-    select id::text from catalog.product
+    select id from catalog.product
     where tenant_id = ${db.tenant}::uuid and not archived and id < ${after}::uuid and strpos(search, ${search}) > 0
     order by id desc limit ${first + 1}`
   return rows.map(({ id }) => id)
