@@ -1,4 +1,4 @@
-import { deadlineExceeded, type Problem, unavailable } from '@offshoot/rpc'
+import { deadlineExceeded, Problem, unavailable } from '@offshoot/rpc'
 
 /** The database cannot be reached, or has no room: the caller may try again. */
 export function databaseUnavailable(cause?: unknown): Problem {
@@ -6,34 +6,55 @@ export function databaseUnavailable(cause?: unknown): Problem {
 }
 
 /** SQLSTATE classes and codes (PostgreSQL documentation, appendix A) that say nothing about the statement and everything about the server. */
-const down = /^(08|57P0[1-5]|53[0-3]|58)/
+const down = /^(08|57P0[1-5]|53|58)/
 const timedOut = new Set(['57014', '55P03', '25P03', '25P04'])
 
 /** Turns failures of the connection and of time into problems of the closed list; every other error stays what it is. */
 export function explainFailure(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
+  if (!(error instanceof Error) || error instanceof Problem) return error
   const { code, severity } = error as { code?: string; severity?: string }
   if (code && severity) {
+    delete (error as { detail?: string }).detail // quotes the row, and errors are logged
     if (timedOut.has(code)) return deadlineExceeded(error)
     return down.test(code) ? databaseUnavailable(error) : error
   }
-  if (code || /connection|terminated|not queryable|timeout/i.test(error.message)) return databaseUnavailable(error)
-  return error
+  const broken = code ? ofSystem.test(code) : /connection|terminated|not queryable|timeout/i.test(error.message)
+  return broken ? databaseUnavailable(error) : error
 }
+
+/** Codes of the operating system (`ECONNRESET`), as opposed to those of Node's own errors (`ERR_INVALID_ARG_TYPE`), which are mistakes of ours. */
+const ofSystem = /^E(?!RR_)[A-Z_]+$/
 
 /**
  * The same for errors that come out of Prisma. It wraps what its adapter throws into errors of its own and keeps only the code, so
- * that a problem is made again from that; P2024 and P2028 are its own words for having waited too long.
+ * that a problem is made again from that; P2024 and P2028 are its own words for having waited too long, P2034 for a deadlock or a
+ * serialization failure.
  */
 export function explainPrismaFailure(error: unknown): unknown {
+  if (error instanceof Problem) return error
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  if (code === 'UNAVAILABLE') return databaseUnavailable(error)
+  if (code === 'UNAVAILABLE' || unreachable.has(code as string)) return databaseUnavailable(error)
   if (code === 'DEADLINE_EXCEEDED' || code === 'P2024' || code === 'P2028') return deadlineExceeded(error)
+  if (code === 'P2034')
+    return unavailable('WRITE_CONFLICT', 'Somebody changed the same thing at the same time. Try again.', error)
   return error
 }
 
-/** Whether a write failed since a row with the same value of a unique key exists (Prisma's P2002); `key` narrows to keys that contain this column or field. */
+/** Prisma's words for a database that does not answer, closed the connection, or has no room for another. */
+const unreachable = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2037'])
+
+interface UniqueViolation {
+  meta?: { driverAdapterError?: { cause?: { table?: string; constraint?: { index?: string; fields?: string[] } } } }
+}
+
+/** Whether a write failed because a row with the same unique key exists (Prisma's P2002); `key` narrows to keys with this field or column. */
 export function isUniqueViolation(error: unknown, key?: string): boolean {
   if (!(error instanceof Error) || (error as { code?: string }).code !== 'P2002') return false
-  return key === undefined || JSON.stringify((error as { meta?: unknown }).meta ?? {}).includes(key)
+  if (key === undefined) return true
+  const column = key.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '_').toLowerCase()
+  const { table = '', constraint } = (error as UniqueViolation).meta?.driverAdapterError?.cause ?? {}
+  if (constraint?.fields) return constraint.fields.includes(column)
+  // Prisma names an index `<table>_<column>_<column>_key`.
+  const columns = (constraint?.index ?? '').slice(`${table}_`.length).replace(/_p?key$/, '')
+  return `_${columns}_`.includes(`_${column}_`)
 }

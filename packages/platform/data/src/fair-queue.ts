@@ -33,6 +33,10 @@ export class FairQueue<Item> {
     return true
   }
 
+  has(key: string): boolean {
+    return this.#queues.has(key)
+  }
+
   get keys(): number {
     return this.#queues.size
   }

@@ -1,41 +1,51 @@
 import type { TenantId } from '@offshoot/rpc'
-import type { Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import { explainPrismaFailure } from './failures.ts'
+import type { Lane, LaneTransaction, TransactionOptions } from './lane.ts'
+import type { Model } from './models.ts'
 import { withTenant } from './tenant-arguments.ts'
 
 /** One unit of work of one tenant. Dead once its lane is handed back, and dead for good. */
 export interface Unit {
   readonly tenant: TenantId
-  alive: boolean
+  readonly alive: boolean
   /** Operations that were begun and have not settled. */
   running: number
 }
 
 export const revoked = () =>
-  new Error('This database handle was revoked when its unit of work ended. Await everything before a use case returns, and never keep `ctx.db`.')
+  new Error(
+    'This database handle was revoked when its unit of work ended. Await everything before a use case returns, and never keep `ctx.db`.',
+  )
 
-/** What a handle needs to know of the generated client: its models by property (`orderLine`), and where their rows are. */
-export interface Models {
-  schema: string
-  /** Property → table, for models with a tenant. */
-  tenant: ReadonlyMap<string, string>
-  all: readonly string[]
-}
+/** A transaction within a unit of work. Its operations are the unit's as well. */
+class TransactionUnit implements Unit {
+  readonly #unit: Unit
+  #open = true
+  #running = 0
 
-interface DataModel {
-  models: Record<string, { dbName: string | null; fields: { name: string }[] }>
-}
+  constructor(unit: Unit) {
+    this.#unit = unit
+  }
 
-export function modelsOf(client: object, schema: string): Models {
-  const { _runtimeDataModel: model } = client as { _runtimeDataModel?: DataModel }
-  if (!model) throw new Error('This PrismaClient does not tell its models. Check the version of @prisma/client against @offshoot/data.')
-  const property = (name: string) => name[0]!.toLowerCase() + name.slice(1)
-  const entries = Object.entries(model.models)
-  const withTenant = entries.filter(([, { fields }]) => fields.some(({ name }) => name === 'tenantId'))
-  return {
-    schema,
-    all: entries.map(([name]) => property(name)),
-    tenant: new Map(withTenant.map(([name, { dbName }]) => [property(name), dbName ?? name])),
+  get tenant(): TenantId {
+    return this.#unit.tenant
+  }
+
+  get alive(): boolean {
+    return this.#open && this.#unit.alive
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  set running(count: number) {
+    this.#unit.running += count - this.#running
+    this.#running = count
+  }
+
+  end(): void {
+    this.#open = false
   }
 }
 
@@ -49,6 +59,8 @@ export function modelsOf(client: object, schema: string): Models {
 export function laneHandle<Client extends object>(client: Client, models: Models, unit: Unit): Lane<Client> {
   return new Handle(client, models, unit, false) as unknown as Lane<Client>
 }
+
+type Models = ReadonlyMap<string, Model>
 
 async function perform<T>(unit: Unit, work: () => PromiseLike<T>): Promise<T> {
   if (!unit.alive) throw revoked()
@@ -74,7 +86,10 @@ class Handle {
     this.#models = models
     this.#unit = unit
     this.#inTransaction = inTransaction
-    if (!(models.all[0]! in this)) defineModels(models)
+    for (const property of models.keys()) {
+      if (property in this) break // the first tells for all
+      defineModels(models)
+    }
   }
 
   get tenant(): TenantId {
@@ -84,34 +99,63 @@ class Handle {
   model(property: string): ModelHandle {
     let handle = this.#handles.get(property)
     if (!handle) {
-      const table = this.#models.tenant.get(property)
-      handle = new ModelHandle(this.#client, property, this.#unit, table && `"${this.#models.schema}"."${table}"`, this.#inTransaction)
+      handle = new ModelHandle(this.#client, this.#models.get(property)!, this.#unit, this.#inTransaction)
       this.#handles.set(property, handle)
     }
     return handle
   }
 
-  $queryRaw(...args: unknown[]): Promise<unknown> {
-    return perform(this.#unit, () => this.#client.$queryRaw(...args))
+  $queryRaw(query: RawQuery, ...values: unknown[]): Promise<unknown> {
+    return perform(this.#unit, () => this.#client.$queryRaw(plainStatement(query), ...values))
   }
 
-  $executeRaw(...args: unknown[]): Promise<number> {
-    return perform(this.#unit, () => this.#client.$executeRaw(...args))
+  $executeRaw(query: RawQuery, ...values: unknown[]): Promise<number> {
+    return perform(this.#unit, () => this.#client.$executeRaw(plainStatement(query), ...values))
   }
 
   transaction<T>(work: (tx: LaneTransaction<any>) => Promise<T>, { isolation }: TransactionOptions = {}): Promise<T> {
     if (this.#inTransaction) throw new Error('A transaction is open already; use its handle.')
-    const within = (tx: object) => work(new Handle(tx, this.#models, this.#unit, true) as unknown as LaneTransaction<any>)
-    return perform(this.#unit, () => this.#client.$transaction(within, { ...transactionLimits, isolationLevel: isolation }))
+    const unit = new TransactionUnit(this.#unit)
+    const within = async (tx: object): Promise<T> => {
+      const result = await work(new Handle(tx, this.#models, unit, true) as unknown as LaneTransaction<any>)
+      if (unit.running > 0)
+        throw new Error(
+          'A transaction was left with operations still running, and was rolled back. Await everything inside of it.',
+        )
+      unit.end()
+      return result
+    }
+    return perform<T>(this.#unit, () =>
+      this.#client.$transaction(within, { ...transactionLimits, isolationLevel: isolation }),
+    ).finally(() => unit.end())
   }
+}
+
+/** A tagged template's strings, or `Prisma.sql`. */
+type RawQuery = TemplateStringsArray | { readonly strings: readonly string[] }
+
+/**
+ * Refuses raw SQL that would outlive its statement: connections are shared, and what changes the session (its tenant, its
+ * transaction, its locks) would meet whoever comes next. A guard against mistakes; values are always bound.
+ */
+function plainStatement<Q extends RawQuery>(query: Q): Q {
+  const strings: readonly string[] = 'strings' in query ? query.strings : query
+  const sql = strings.join(' ')
+  if (!/^[\s(]*(select|insert|update|delete|merge|with|values|table)\b/i.test(sql)) {
+    throw new Error('A lane sends statements that read or write rows; sessions and transactions are its own business.')
+  }
+  if (/\bset_config\b|\bapp\s*\.\s*enter\b|\bapp\.tenant_id\b|\bpg_(try_)?advisory_lock/i.test(sql)) {
+    throw new Error('This statement would change the session, which others use as well.')
+  }
+  return query
 }
 
 /** In ms. The call's deadline, which abandons the transaction, comes sooner. */
 const transactionLimits = { maxWait: 2_000, timeout: 10_000 }
 
 /** Every domain's models are properties of the same class; a handle's own client has the ones that work. */
-function defineModels({ all }: Models): void {
-  for (const property of all) {
+function defineModels(models: Models): void {
+  for (const property of models.keys()) {
     if (property in Handle.prototype) continue
     Object.defineProperty(Handle.prototype, property, {
       get(this: Handle) {
@@ -123,34 +167,34 @@ function defineModels({ all }: Models): void {
 
 class ModelHandle {
   readonly #client: any
-  readonly #property: string
+  readonly #model: Model
   readonly #unit: Unit
-  /** Qualified and quoted; undefined for a global table. */
-  readonly #table: string | undefined
   readonly #inTransaction: boolean
 
-  constructor(client: any, property: string, unit: Unit, table: string | undefined, inTransaction: boolean) {
+  constructor(client: any, model: Model, unit: Unit, inTransaction: boolean) {
     this.#client = client
-    this.#property = property
+    this.#model = model
     this.#unit = unit
-    this.#table = table
     this.#inTransaction = inTransaction
   }
 
   get fields(): unknown {
-    return this.#client[this.#property].fields
+    return this.#client[this.#model.property].fields
   }
 
   run(operation: string, args: any): Promise<unknown> {
+    const { property } = this.#model
     return perform(this.#unit, () =>
-      this.#client[this.#property][operation](this.#table ? withTenant(operation, args, this.#unit.tenant) : args),
+      this.#client[property][operation](withTenant(this.#model, operation, args, this.#unit.tenant)),
     )
   }
 
   async lock(id: string): Promise<unknown> {
-    if (!this.#inTransaction) throw new Error('`lock` works inside a transaction only: outside of one the lock would end at once.')
-    if (!this.#table) throw new Error(`${this.#property} has no tenant; \`lock\` is for tenant tables.`)
-    const sql = `select from ${this.#table} where tenant_id = $1::uuid and id = $2::uuid for update`
+    const { property, table, tenant } = this.#model
+    if (!this.#inTransaction)
+      throw new Error('`lock` works inside a transaction only: outside of one the lock would end at once.')
+    if (!tenant) throw new Error(`${property} has no tenant; \`lock\` is for tenant tables.`)
+    const sql = `select from ${table} where tenant_id = $1::uuid and id = $2::uuid for update`
     const locked = await perform<number>(this.#unit, () => this.#client.$executeRawUnsafe(sql, this.#unit.tenant, id))
     return locked === 0 ? null : this.run('findFirst', { where: { id } })
   }

@@ -1,5 +1,5 @@
-import type { Types } from '@prisma/client/runtime/client'
 import type { TenantId } from '@offshoot/rpc'
+import type { Types } from '@prisma/client/runtime/client'
 
 /** What a generated PrismaClient offers that would leave the tenant, the unit of work or bound parameters. A lane does not have it. */
 type Withheld =

@@ -1,11 +1,13 @@
-import { PrismaPg } from '@prisma/adapter-pg'
 import type { TenantId } from '@offshoot/rpc'
+import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { explainFailure, explainPrismaFailure } from './failures.ts'
 import type { Lane } from './lane.ts'
-import { laneHandle, type Models, modelsOf, revoked, type Unit } from './lane-handle.ts'
+import { laneHandle, revoked, type Unit } from './lane-handle.ts'
+import { type Model, modelsOf } from './models.ts'
 import { nameStatement } from './statement-names.ts'
-import { openStatements, type Statements } from './statements.ts'
-import { openTransactions, type TransactionConnection, type Transactions } from './transactions.ts'
+import { openStatements, type Statements, statementTimeout } from './statements.ts'
+import { idleTimeout, openTransactions, type TransactionConnection, type Transactions } from './transactions.ts'
 
 export interface LanesOptions<Client> {
   /** The serving role's URL. It must be neither a superuser, nor an owner of the tables, nor a role that bypasses row security. */
@@ -42,7 +44,14 @@ export interface Lanes<Client> {
   close(): Promise<void>
 }
 
+/** Lanes kept for the next unit of work. One costs 3 ms to make and 1 MB to keep; more than this are only needed in a burst. */
+const mostIdle = 64
+
+/** As PostgreSQL writes it: `app.enter` echoes it, and the echo is compared. */
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
 interface LaneUnit extends Unit {
+  alive: boolean
   readonly transactions: Set<TransactionConnection>
 }
 
@@ -63,11 +72,22 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
   const transactions = openTransactions(config, options.transactionConnections ?? 8)
   const idle: PhysicalLane<Client>[] = []
 
-  const globalPool = new pg.Pool({ ...config, max: 4, connectionTimeoutMillis: 1_000, keepAlive: true, statement_timeout: 2_000 })
+  const globalPool = new GlobalPool({
+    ...config,
+    max: 4,
+    connectionTimeoutMillis: 1_000,
+    keepAlive: true,
+    statement_timeout: statementTimeout,
+    idle_in_transaction_session_timeout: idleTimeout,
+    onConnect: (client) => void client.on('error', () => {}), // its next statement says so
+  })
   globalPool.on('error', () => {})
-  const global = options.prisma(new PrismaPg(globalPool, { schema: options.schema, statementNameGenerator: nameStatement }))
+  const global = explainingFailures(
+    options.prisma(new PrismaPg(globalPool, { schema: options.schema, statementNameGenerator: nameStatement })),
+  )
 
   function open(tenant: TenantId): LaneLease<Client> {
+    if (!uuid.test(tenant)) throw new Error('A lane is opened for one tenant, by its UUID in lower case.')
     const physical = idle.pop() ?? physicalLane(options, statements, transactions)
     const unit: LaneUnit = { tenant, alive: true, running: 0, transactions: new Set() }
     physical.pool.unit = unit
@@ -81,7 +101,7 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
         if (!unit.alive) return
         unit.alive = false
         for (const transaction of unit.transactions) transaction.abandon()
-        if (unit.running === 0 && unit.transactions.size === 0) idle.push(physical)
+        if (unit.running === 0 && unit.transactions.size === 0 && idle.length < mostIdle) idle.push(physical)
       },
     }
   }
@@ -107,13 +127,49 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
 interface PhysicalLane<Client> {
   pool: LanePool
   client: Client
-  models: Models
+  models: ReadonlyMap<string, Model>
 }
 
-function physicalLane<Client extends object>(options: LanesOptions<Client>, statements: Statements, transactions: Transactions): PhysicalLane<Client> {
+function physicalLane<Client extends object>(
+  options: LanesOptions<Client>,
+  statements: Statements,
+  transactions: Transactions,
+): PhysicalLane<Client> {
   const pool = new LanePool(statements, transactions, options.onStatement)
-  const client = options.prisma(new PrismaPg(pool as never, { schema: options.schema, statementNameGenerator: nameStatement }))
+  const client = options.prisma(
+    new PrismaPg(pool as never, { schema: options.schema, statementNameGenerator: nameStatement }),
+  )
   return { pool, client, models: modelsOf(client, options.schema) }
+}
+
+/** A pool whose failures are explained as a lane's are. */
+class GlobalPool extends pg.Pool {
+  // The adapter awaits a promise; pg.Pool itself passes callbacks.
+  override query(...args: any[]): any {
+    const sent = super.query(...(args as [any]))
+    return sent instanceof Promise ? sent.catch(rethrowExplained) : sent
+  }
+
+  override connect(...args: any[]): any {
+    const connected = super.connect(...(args as []))
+    return connected instanceof Promise ? connected.catch(rethrowExplained) : connected
+  }
+}
+
+function rethrowExplained(error: unknown): never {
+  throw explainFailure(error)
+}
+
+/** The same client, whose operations reject as a lane's do: UNAVAILABLE when the database is. Extended once per process, not per call. */
+function explainingFailures<Client extends object>(client: Client): Client {
+  return (client as any).$extends({
+    query: {
+      $allOperations: ({ args, query }: { args: unknown; query(args: unknown): Promise<unknown> }) =>
+        query(args).catch((error) => {
+          throw explainPrismaFailure(error)
+        }),
+    },
+  })
 }
 
 /** What Prisma's adapter takes for a pool of connections: it sends every statement as the tenant of the present unit of work. */
@@ -123,7 +179,11 @@ class LanePool extends pg.Pool {
   readonly #transactions: Transactions
   readonly #onStatement: ((sql: string, tenant: string) => void) | undefined
 
-  constructor(statements: Statements, transactions: Transactions, onStatement: ((sql: string, tenant: string) => void) | undefined) {
+  constructor(
+    statements: Statements,
+    transactions: Transactions,
+    onStatement: ((sql: string, tenant: string) => void) | undefined,
+  ) {
     super({ max: 0 })
     this.#statements = statements
     this.#transactions = transactions

@@ -1,22 +1,35 @@
 import pg from 'pg'
-import { databaseUnavailable } from './failures.ts'
+import { explainFailure } from './failures.ts'
 
 interface Powers {
   role: string
-  superuser: boolean
-  bypassrls: boolean
-  owns: string[]
+  /** What row security would not hold the role back from; empty for a serving role. */
+  evasions: string[]
 }
 
+// Membership counts as well: SET ROLE is one statement away, and a policy for a role holds for its members.
 const powers = `
-  select current_user::text as role, rolsuper as superuser, rolbypassrls as bypassrls,
-    array(select format('%I.%I', relnamespace::regnamespace, relname) from pg_class c
-      where relkind in ('r', 'p') and relnamespace = to_regnamespace($1) and pg_has_role(current_user, relowner, 'MEMBER') limit 5) as owns
-  from pg_roles where rolname = current_user`
+  with self as (select * from pg_roles where rolname = current_user),
+  reachable as (select r.* from pg_roles r, self where r.oid = self.oid or not self.rolsuper and pg_has_role(self.oid, r.oid, 'MEMBER')),
+  tables as (select * from pg_class where relkind in ('r', 'p', 'v', 'm') and relnamespace = to_regnamespace($1))
+  select current_user::text as role, array(
+    select case when rolname = current_user then 'it' else format('it is a member of %I, which', rolname) end || ' ' || power
+      from reachable, lateral (values
+        (rolsuper, 'is a superuser'),
+        (rolbypassrls, 'has BYPASSRLS'),
+        (rolcreaterole, 'may make itself a member of other roles (CREATEROLE)')) as powers (has, power)
+      where has
+    union all
+    select format('it owns %I.%I', relnamespace::regnamespace, relname) from tables where relowner in (select oid from reachable)
+    union all
+    select format('the policy %I of %I.%I lets it see every tenant', polname, relnamespace::regnamespace, relname)
+      from pg_policy join tables on tables.oid = polrelid
+      where polname <> 'tenant' and (polroles = '{0}' or polroles && array(select oid from reachable))
+    limit 3) as evasions`
 
 /**
- * Refuses to serve as a role that row security does not bind: a superuser, a role with BYPASSRLS, or an owner of the domain's tables
- * (who could switch row security off). A tenant's isolation must not depend on which URL somebody configured.
+ * Refuses to serve as a role that row security does not bind: a superuser, a role with BYPASSRLS, an owner of the domain's tables (who
+ * could switch row security off), the domain's system role, or a member of such a role. A tenant's isolation must not depend on which URL somebody configured.
  */
 export async function assertServingRole(url: string, schema: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, statement_timeout: 5_000 })
@@ -24,17 +37,15 @@ export async function assertServingRole(url: string, schema: string): Promise<vo
   try {
     await client.connect()
     const { rows } = await client.query<Powers>(powers, [quoteIdentifier(schema)])
-    const { role, superuser, bypassrls, owns } = rows[0]!
-    const too = superuser ? 'is a superuser' : bypassrls ? 'has BYPASSRLS' : owns.length > 0 ? `owns ${owns.join(', ')}` : undefined
-    if (too) {
+    const { role, evasions } = rows[0]!
+    if (evasions.length > 0) {
       throw new Error(
-        `The domain '${schema}' must not be served as the database role '${role}': it ${too}, so that row security does not bind it. ` +
+        `The domain '${schema}' must not be served as the database role '${role}', which row security does not bind: ${evasions.join('; ')}. ` +
           `Use the serving role that the migration creates, or leave ${schema.toUpperCase()}_DATABASE_URL out to have it derived.`,
       )
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error) throw databaseUnavailable(error)
-    throw error
+    throw explainFailure(error)
   } finally {
     await client.end().catch(() => {})
   }

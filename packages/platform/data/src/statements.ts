@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import pg from 'pg'
 import { databaseUnavailable, explainFailure } from './failures.ts'
 import { FairQueue } from './fair-queue.ts'
+import { patience } from './patience.ts'
 import { prepareToEnter, TenantQuery } from './tenant-query.ts'
 
 /** The time that one statement may take, in ms; PostgreSQL ends it (`statement_timeout`). Contract calls wait no longer than 2 s. */
@@ -10,6 +11,8 @@ export const statementTimeout = 2_000
 const pipelineDepth = 8
 /** How long a statement waits for room on a connection, in ms. */
 const longestWait = 1_000
+/** How long connecting may take, in ms. */
+const longestConnect = 5_000
 /** A connection whose oldest statement runs longer than this, in ms, gets no new ones while another has room. */
 const slow = 20
 /** A connection that has not answered for this long is taken for dead, in ms. */
@@ -28,9 +31,17 @@ interface Waiting {
   query: TenantQuery
   tenant: string
   begin(): boolean
-  fail(error: unknown): void
-  timer: NodeJS.Timeout
+  /** Ends the waiting. */
+  served(): void
 }
+
+/** The part of `pg`'s connection that is used here. */
+interface Connection {
+  stream: Socket
+  on(event: 'readyForQuery', listener: (message: { status: string }) => void): void
+}
+
+const streamOf = (client: pg.Client) => (client as unknown as { connection: Connection }).connection.stream
 
 const corked = new WeakSet<pg.Client>()
 
@@ -41,13 +52,16 @@ const corked = new WeakSet<pg.Client>()
 function flushSoon(client: pg.Client): void {
   if (corked.has(client)) return
   corked.add(client)
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  const stream = streamOf(client)
   stream.cork()
   setImmediate(() => {
     corked.delete(client)
     stream.uncork()
   })
 }
+
+/** What `app.enter` raises when another tenant was entered already. */
+const enteredTwice = 'OF001'
 
 export interface Statements {
   /** Runs one statement as `tenant`. `wanted` is asked again before a statement that had to wait is sent. */
@@ -65,14 +79,28 @@ export interface Statements {
  * house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
  */
 export async function openStatements(config: pg.ClientConfig, connections: number): Promise<Statements> {
-  const slots: Slot[] = Array.from({ length: connections }, () => ({ client: undefined, flying: [], since: 0, failures: 0 }))
+  const slots: Slot[] = Array.from({ length: connections }, () => ({
+    client: undefined,
+    flying: [],
+    since: 0,
+    failures: 0,
+  }))
   const queue = new FairQueue<Waiting>()
   const share = Math.max(1, Math.ceil(connections * 0.75))
   let closed = false
 
   async function connect(slot: Slot): Promise<void> {
-    const client = new pg.Client({ ...config, pipeline: true, keepAlive: true, statement_timeout: statementTimeout } as pg.ClientConfig)
-    client.on('error', () => {}) // every statement on its way is rejected as well; 'end' follows
+    const client = new pg.Client({
+      ...config,
+      pipeline: true,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      connectionTimeoutMillis: longestConnect,
+      statement_timeout: statementTimeout,
+    } as pg.ClientConfig)
+    const { connection } = client as unknown as { connection: Connection }
+    // Every statement on its way is rejected as well; 'end' follows. Without it a client that `pg` gave up would look idle for ever.
+    client.on('error', () => connection.stream.destroy())
     client.once('end', () => {
       if (slot.client !== client) return
       slot.client = undefined
@@ -82,10 +110,15 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
     try {
       await client.connect()
       await prepareToEnter(client)
+      if (closed) throw databaseUnavailable()
     } catch (error) {
       client.end().catch(() => {})
       throw error
     }
+    // A statement that leaves a transaction open behind it would lend its tenant to whoever comes next on this connection.
+    connection.on('readyForQuery', ({ status }) => {
+      if (status !== 'I') connection.stream.destroy()
+    })
     slot.client = client
     slot.failures = 0
     pump()
@@ -94,9 +127,12 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
   function reconnect(slot: Slot): void {
     if (closed) return
     const pause = Math.min(1_000, 25 * 2 ** slot.failures++)
-    setTimeout(() => {
-      if (!closed) connect(slot).catch(() => reconnect(slot))
-    }, pause * (0.5 + Math.random() / 2)).unref()
+    setTimeout(
+      () => {
+        if (!closed) connect(slot).catch(() => reconnect(slot))
+      },
+      pause * (0.5 + Math.random() / 2),
+    ).unref()
   }
 
   /** The best connection with room for this tenant, if there is one. */
@@ -119,9 +155,12 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
   function pump(): void {
     while (queue.keys > 0) {
       let slot: Slot | undefined
-      const next = queue.shift((tenant) => (slot = room(tenant)) !== undefined)
+      const next = queue.shift((tenant) => {
+        slot = room(tenant)
+        return slot !== undefined
+      })
       if (!next) return
-      clearTimeout(next.timer)
+      next.served()
       if (next.begin()) send(slot!, next.tenant, next.query)
     }
   }
@@ -136,6 +175,8 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
         slot.flying.shift()
         slot.since = performance.now()
       }
+      // A session that belongs to a tenant outside of its statements must not serve another one.
+      if ((error as { code?: string } | null)?.code === enteredTwice) streamOf(client!).destroy()
       answered(error, result)
       if (queue.keys > 0) pump()
     }
@@ -145,33 +186,44 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
 
   function submit(tenant: string, config: pg.QueryArrayConfig, wanted: () => boolean): Promise<pg.QueryArrayResult> {
     return new Promise((resolve, reject) => {
+      if (closed) return reject(databaseUnavailable())
       const query = new TenantQuery(config, tenant)
       query.callback = (error, result) => (error ? reject(error) : resolve(result))
-      const slot = queue.keys === 0 ? room(tenant) : undefined
+      const slot = queue.has(tenant) ? undefined : room(tenant)
       if (slot) return send(slot, tenant, query)
-      if (closed) return reject(databaseUnavailable())
       const waiting: Waiting = {
         query,
         tenant,
-        fail: reject,
         begin() {
           if (wanted()) return true
           reject(databaseUnavailable(new Error('The unit of work ended while its statement waited for a connection.')))
           return false
         },
-        timer: setTimeout(() => {
+        served: patience(longestWait, () => {
           queue.remove(tenant, waiting)
           reject(databaseUnavailable(new Error(`No connection had room within ${longestWait} ms.`)))
-        }, longestWait),
+        }),
       }
       queue.push(tenant, waiting)
     })
   }
 
+  /** Lets what is on its way come back, for as long as a statement may take. */
+  async function close(): Promise<void> {
+    closed = true
+    clearInterval(watch)
+    const clients = slots.flatMap(({ client }) => client ?? [])
+    const cut = setTimeout(() => {
+      for (const client of clients) streamOf(client).destroy()
+    }, statementTimeout)
+    await Promise.allSettled(clients.map((client) => client.end()))
+    clearTimeout(cut)
+  }
+
   const watch = setInterval(() => {
     for (const { client, flying, since } of slots) {
       if (client && flying.length > 0 && performance.now() - since > silence) {
-        ;(client as unknown as { connection: { stream: Socket } }).connection.stream.destroy()
+        streamOf(client).destroy()
       }
     }
   }, 1_000)
@@ -180,10 +232,8 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
   try {
     await Promise.all(slots.map(connect))
   } catch (error) {
-    closed = true
-    clearInterval(watch)
-    await Promise.allSettled(slots.map((slot) => slot.client?.end()))
-    throw error
+    await close()
+    throw explainFailure(error)
   }
 
   return {
@@ -206,10 +256,6 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
       if (!slot) throw databaseUnavailable()
       await slot.client!.query('select 1')
     },
-    async close() {
-      closed = true
-      clearInterval(watch)
-      await Promise.allSettled(slots.map(({ client }) => client?.end()))
-    },
+    close,
   }
 }

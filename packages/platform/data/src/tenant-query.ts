@@ -1,4 +1,9 @@
 import pg from 'pg'
+// @ts-expect-error: has no types
+import utils from 'pg/lib/utils.js'
+import { databaseUnavailable } from './failures.ts'
+
+const { prepareValue } = utils as { prepareValue(value: unknown): unknown }
 
 /**
  * One statement of one tenant, in one network round trip: `app.enter(tenant)` and the statement go out before a single Sync, so
@@ -11,14 +16,15 @@ import pg from 'pg'
  */
 export class TenantQuery extends Query() {
   readonly #tenant: string
-  readonly #begin: string | undefined
+  readonly #begin: Begin | undefined
   /** How many results come before the statement's own. */
   #preamble: number
   #echo: string | undefined
 
-  /** `begin`: a BEGIN statement to send first, when this statement opens a transaction. */
-  constructor(config: pg.QueryConfig, tenant: string, begin?: string) {
-    super(config)
+  /** `begin`: sent first, when this statement opens a transaction. */
+  constructor(config: pg.QueryConfig, tenant: string, begin?: Begin) {
+    // Prepared here: a value that cannot be sent must fail before anything of the statement is on its way.
+    super(config.values ? { ...config, values: config.values.map(prepareValue) } : config)
     this.#tenant = tenant
     this.#begin = begin
     this.#preamble = begin ? 2 : 1
@@ -29,13 +35,8 @@ export class TenantQuery extends Query() {
   }
 
   override prepare(connection: Connection): void {
-    if (this.#begin) {
-      connection.parse({ name: '', text: this.#begin, types: [] })
-      connection.bind({ statement: '', values: [], valueMapper: asIs })
-      connection.execute({ portal: '', rows: 0 })
-    }
-    connection.bind({ statement: enterStatement.name, values: [this.#tenant], valueMapper: asIs })
-    connection.execute({ portal: '', rows: 0 })
+    if (this.#begin) sendPrepared(connection, this.#begin, [])
+    sendPrepared(connection, enter, [this.#tenant])
     super.prepare(connection)
   }
 
@@ -45,32 +46,71 @@ export class TenantQuery extends Query() {
   }
 
   override handleCommandComplete(message: unknown, connection: Connection): void {
-    if (this.#preamble === 0) return super.handleCommandComplete(message, connection)
-    this.#preamble--
-    if (this.#preamble === 0 && this.#echo !== this.#tenant) {
-      // Nothing read from this connection can be trusted any more, for anybody.
-      connection.stream.destroy(new Error(`The database answered for tenant ${this.#echo} instead of ${this.#tenant}.`))
+    if (this.#preamble === 0) {
+      super.handleCommandComplete(message, connection)
+      return
     }
+    this.#preamble--
+    // Nothing read from this connection can be trusted any more, for anybody.
+    if (this.#preamble === 0 && this.#echo !== this.#tenant) connection.stream.destroy(strangeAnswer())
+  }
+
+  override handleReadyForQuery(connection: Connection): void {
+    // What arrived together with a wrong echo is still handed out by `pg` after the connection was destroyed.
+    if (connection.stream.destroyed) this.handleError(strangeAnswer(), connection)
+    else super.handleReadyForQuery(connection)
   }
 }
 
-/** Prepared once per connection, see `prepareToEnter`. */
-const enterStatement = { name: 'app.enter', text: 'select app.enter($1)' }
-const nobody = '00000000-0000-0000-0000-000000000000'
+const strangeAnswer = () =>
+  databaseUnavailable(
+    new Error('The connection was destroyed: it answered for another tenant than the one that was asked for.'),
+  )
 
-/** Makes a new connection ready for `TenantQuery`. */
-export async function prepareToEnter(client: pg.Client | pg.PoolClient): Promise<void> {
-  await client.query({ ...enterStatement, values: [nobody] })
+const enter = 'select app.enter($1)'
+const begins = [
+  'BEGIN',
+  'BEGIN ISOLATION LEVEL READ COMMITTED',
+  'BEGIN ISOLATION LEVEL REPEATABLE READ',
+  'BEGIN ISOLATION LEVEL SERIALIZABLE',
+] as const
+export type Begin = (typeof begins)[number]
+
+/**
+ * Prepares on a new connection, in one round trip, what `TenantQuery` sends first; each statement's name is its text. Prepared
+ * beforehand, because `pg` takes the first ParseComplete that it sees for the one of the query's own statement.
+ */
+export function prepareToEnter(client: pg.ClientBase): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const preparation = new Preparation({ text: enter })
+    preparation.callback = (error) => (error ? reject(error) : resolve())
+    client.query(preparation as never)
+  })
 }
 
-const asIs = (value: unknown) => value
+class Preparation extends Query() {
+  override requiresPreparation(): boolean {
+    return true
+  }
 
-/** The part of `pg`'s connection that `TenantQuery` uses. */
+  override prepare(connection: Connection): void {
+    for (const text of [enter, ...begins]) connection.parse({ name: text, text, types: [] })
+    connection.sync()
+  }
+}
+
+function sendPrepared(connection: Connection, statement: string, values: unknown[]): void {
+  connection.bind({ statement, values, valueMapper: (value) => value })
+  connection.execute({ portal: '', rows: 0 })
+}
+
+/** The part of `pg`'s connection that is used here. */
 interface Connection {
   stream: import('node:stream').Duplex
   parse(message: { name: string; text: string; types: number[] }): void
   bind(message: { statement: string; values: unknown[]; valueMapper: (value: unknown) => unknown }): void
   execute(message: { portal: string; rows: number }): void
+  sync(): void
 }
 
 type QueryClass = new (
@@ -81,6 +121,8 @@ type QueryClass = new (
   prepare(connection: Connection): void
   handleDataRow(message: unknown): void
   handleCommandComplete(message: unknown, connection: Connection): void
+  handleReadyForQuery(connection: Connection): void
+  handleError(error: Error, connection: Connection): void
 }
 
 /** `pg.Query` with the methods that its published types leave out. */

@@ -1,11 +1,12 @@
 import pg from 'pg'
 import { databaseUnavailable, explainFailure } from './failures.ts'
 import { FairQueue } from './fair-queue.ts'
+import { patience } from './patience.ts'
 import { statementTimeout } from './statements.ts'
-import { prepareToEnter, TenantQuery } from './tenant-query.ts'
+import { type Begin, prepareToEnter, TenantQuery } from './tenant-query.ts'
 
 /** How long a transaction may stand still between two statements, in ms; PostgreSQL ends it. */
-const idleTimeout = 5_000
+export const idleTimeout = 5_000
 /** How long a transaction waits for a connection, in ms. */
 const longestWait = 1_000
 
@@ -40,11 +41,15 @@ export function openTransactions(config: pg.ClientConfig, connections: number): 
     connectionTimeoutMillis: longestWait,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: idleTimeout,
+    onConnect(client) {
+      client.on('error', () => {}) // its next statement says so
+      return prepareToEnter(client)
+    },
   })
   pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
-  const prepared = new WeakSet<pg.PoolClient>()
   const share = Math.max(1, Math.ceil(connections * 0.75))
   const held = new Map<string, number>()
   const queue = new FairQueue<Waiting>()
@@ -70,7 +75,7 @@ export function openTransactions(config: pg.ClientConfig, connections: number): 
   }
 
   function permit(tenant: string): Promise<void> {
-    if (queue.keys === 0 && mayHold(tenant)) {
+    if (!queue.has(tenant) && mayHold(tenant)) {
       hold(tenant)
       return Promise.resolve()
     }
@@ -78,36 +83,23 @@ export function openTransactions(config: pg.ClientConfig, connections: number): 
       const waiting: Waiting = {
         tenant,
         grant() {
-          clearTimeout(timer)
+          served()
           resolve()
         },
       }
-      const timer = setTimeout(() => {
+      const served = patience(longestWait, () => {
         queue.remove(tenant, waiting)
         reject(databaseUnavailable(new Error(`No connection for a transaction became free within ${longestWait} ms.`)))
-      }, longestWait)
+      })
       queue.push(tenant, waiting)
     })
-  }
-
-  async function connect(): Promise<pg.PoolClient> {
-    const client = await pool.connect()
-    if (prepared.has(client)) return client
-    try {
-      await prepareToEnter(client)
-    } catch (error) {
-      client.release(true)
-      throw error
-    }
-    prepared.add(client)
-    return client
   }
 
   return {
     async open(tenant) {
       await permit(tenant)
       try {
-        return transactionOn(await connect(), tenant, pool, () => letGo(tenant))
+        return transactionOn(await pool.connect(), tenant, pool, () => letGo(tenant))
       } catch (error) {
         letGo(tenant)
         throw explainFailure(error)
@@ -117,22 +109,30 @@ export function openTransactions(config: pg.ClientConfig, connections: number): 
   }
 }
 
+/** Whether a connection has no transaction open, and nothing left to do. */
+function isIdle(client: pg.PoolClient): boolean {
+  const { readyForQuery, _txStatus } = client as unknown as { readyForQuery: boolean; _txStatus: string }
+  return readyForQuery && _txStatus === 'I'
+}
+
 const isolation = /^SET TRANSACTION (ISOLATION LEVEL .+)$/
 
 /** BEGIN (and the isolation level) are held back until the first statement, and leave together with it and the tenant. */
 function transactionOn(client: pg.PoolClient, tenant: string, pool: pg.Pool, onEnd: () => void): TransactionConnection {
-  let begin: string | undefined
+  let begin: Begin | undefined
   let ended = false
   const nothing = { command: '', rowCount: 0, oid: 0, fields: [], rows: [] } as pg.QueryResult
 
   async function send(config: pg.QueryConfig): Promise<pg.QueryResult> {
+    // By now the connection may be in another tenant's transaction.
+    if (ended) throw new Error('This transaction has ended. Await everything inside of it.')
     if (config.text === 'BEGIN') {
       begin = 'BEGIN'
       return nothing
     }
     if (begin !== undefined) {
       const level = isolation.exec(config.text)
-      if (level) begin = `BEGIN ${level[1]}`
+      if (level) begin = `BEGIN ${level[1]}` as Begin
       if (level || /^(COMMIT|ROLLBACK)$/.test(config.text)) return nothing
       const opening = begin
       begin = undefined
@@ -144,7 +144,9 @@ function transactionOn(client: pg.PoolClient, tenant: string, pool: pg.Pool, onE
     }
     const result = await client.query(config)
     if (config.text === 'COMMIT' && result.command !== 'COMMIT') {
-      throw new Error('The transaction could not be committed: a statement in it had failed. PostgreSQL rolled it back.')
+      throw new Error(
+        'The transaction could not be committed: a statement in it had failed. PostgreSQL rolled it back.',
+      )
     }
     return result
   }
@@ -157,7 +159,7 @@ function transactionOn(client: pg.PoolClient, tenant: string, pool: pg.Pool, onE
     release(error) {
       if (ended) return
       ended = true
-      client.release(error ? true : undefined)
+      client.release(error !== undefined || !isIdle(client))
       onEnd()
     },
     on: (event, listener) => client.on(event, listener),

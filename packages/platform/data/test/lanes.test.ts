@@ -1,0 +1,409 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Lane } from '../src/index.ts'
+import { isUniqueViolation } from '../src/index.ts'
+import { newTenant, openShop, type Shop, shopLanes } from './shop/shop.ts'
+import { Prisma, type PrismaClient } from './shop/src/generated/prisma/client.ts'
+
+let shop: Shop
+beforeAll(async () => {
+  shop = await openShop()
+})
+afterAll(() => shop.close())
+
+/** Two tenants that look the same: each has an order with the same id, the same key and the same lines, and one of its own. */
+async function twins() {
+  const [ours, theirs] = [newTenant(), newTenant()]
+  const id = randomUUID()
+  const own = { [ours]: randomUUID(), [theirs]: randomUUID() }
+  for (const tenant of [ours, theirs]) {
+    await shop.lanes.use(tenant, async (db) => {
+      const lines = { create: [1, 2].map((position) => ({ position, sku: `sku-${position}` })) }
+      await db.order.create({ data: { id, key: 'same', note: tenant, lines } })
+      await db.order.create({ data: { id: own[tenant], key: `of ${tenant}`, note: tenant } })
+    })
+  }
+  shop.sent.length = 0
+  return { ours, theirs, id, foreignId: own[theirs]! }
+}
+
+/** What `tenant` has, read on its own. */
+const all = (tenant: string) =>
+  shop.lanes.use(tenant as never, (db) => db.order.findMany({ include: { lines: true }, orderBy: { key: 'asc' } }))
+
+describe('a lane', () => {
+  let tenants: Awaited<ReturnType<typeof twins>>
+  let theirsBefore: unknown
+  beforeEach(async () => {
+    tenants = await twins()
+    theirsBefore = await all(tenants.theirs)
+    shop.sent.length = 0
+  })
+  const inLane = <T>(work: (db: Lane<PrismaClient>) => Promise<T>) => shop.lanes.use(tenants.ours, work)
+
+  async function othersUntouched() {
+    for (const { sql, tenant } of shop.sent) {
+      expect(tenant).toBe(tenants.ours)
+      if (!/^(COMMIT|ROLLBACK|BEGIN)/.test(sql)) expect(sql).toContain('tenant_id')
+    }
+    expect(await all(tenants.theirs)).toEqual(theirsBefore)
+  }
+
+  it('reads its own tenant only, whatever it is asked', async () => {
+    const { ours, id, foreignId } = tenants
+    await inLane(async (db) => {
+      expect((await db.order.findUnique({ where: { id } }))?.note).toBe(ours)
+      expect((await db.order.findUniqueOrThrow({ where: { key: 'same' } })).note).toBe(ours)
+      expect(await db.order.findUnique({ where: { id: foreignId } })).toBeNull()
+      expect(await db.order.findUnique({ where: { id, note: 'another' } })).toBeNull()
+      expect(await db.order.findFirst({ where: { id: foreignId } })).toBeNull()
+      await expect(db.order.findFirstOrThrow({ where: { id: foreignId } })).rejects.toMatchObject({ code: 'P2025' })
+      expect(await db.order.findMany()).toHaveLength(2)
+      expect(await db.order.findMany({ where: { OR: [{ id }, { id: foreignId }] } })).toHaveLength(1)
+      expect(await db.order.findMany({ where: { NOT: { id } } })).toHaveLength(1)
+      expect(await db.order.findMany({ cursor: { id }, orderBy: { id: 'asc' } })).toContainEqual(
+        expect.objectContaining({ id, note: ours }),
+      )
+      expect(await db.order.findMany({ cursor: { id: foreignId }, orderBy: { id: 'asc' } })).toEqual([])
+      expect(await db.order.count()).toBe(2)
+      expect(await db.order.aggregate({ _count: true, _max: { note: true } })).toEqual({
+        _count: 2,
+        _max: { note: ours },
+      })
+      expect(await db.order.groupBy({ by: ['note'], _count: { _all: true } })).toEqual([
+        { note: ours, _count: { _all: 2 } },
+      ])
+      expect(
+        await db.orderLine.findUnique({ where: { tenantId_orderId_position: { orderId: id, position: 1 } } }),
+      ).toMatchObject({ tenantId: ours, sku: 'sku-1' })
+    })
+    await othersUntouched()
+  })
+
+  it('reads related rows of its own tenant only, at every level', async () => {
+    const { ours, id } = tenants
+    await inLane(async (db) => {
+      const order = await db.order.findUnique({
+        where: { id },
+        include: { lines: { include: { order: { include: { lines: true } } } }, _count: { select: { lines: true } } },
+      })
+      expect(order!._count.lines).toBe(2)
+      expect(order!.lines.map((line) => [line.tenantId, line.order.note, line.order.lines.length])).toEqual([
+        [ours, ours, 2],
+        [ours, ours, 2],
+      ])
+      expect(await db.order.findMany({ where: { lines: { some: { sku: 'sku-1' } } }, select: { note: true } })).toEqual(
+        [{ note: ours }],
+      )
+      expect(await db.order.count({ where: { lines: { none: {} } } })).toBe(1)
+      expect(await db.order.count({ where: { lines: { every: { sku: 'sku-1' } } } })).toBe(1)
+      expect(await db.orderLine.count({ where: { order: { note: ours } } })).toBe(2)
+      expect(await db.orderLine.count({ where: { order: { is: { note: tenants.theirs } } } })).toBe(0)
+      expect(await db.orderLine.count({ where: { order: { isNot: { note: tenants.theirs } } } })).toBe(2)
+      expect(await db.orderLine.findMany({ orderBy: { order: { note: 'asc' } } })).toHaveLength(2)
+      expect(await db.order.findUnique({ where: { id } }).then((found) => found?.note)).toBe(ours)
+    })
+    await othersUntouched()
+  })
+
+  it('writes its own tenant only, whatever it is asked', async () => {
+    const { ours, id, foreignId } = tenants
+    await inLane(async (db) => {
+      expect(await db.order.update({ where: { id }, data: { note: 'new' } })).toMatchObject({ tenantId: ours })
+      await expect(db.order.update({ where: { id: foreignId }, data: { note: 'x' } })).rejects.toMatchObject({
+        code: 'P2025',
+      })
+      expect(await db.order.updateMany({ where: { id: foreignId }, data: { note: 'x' } })).toEqual({ count: 0 })
+      expect(await db.order.updateMany({ data: { note: 'all' } })).toEqual({ count: 2 })
+      expect(await db.order.updateManyAndReturn({ data: { note: 'all' } })).toHaveLength(2)
+      const upserted = await db.order.upsert({
+        where: { key: 'same' },
+        create: { key: 'same' },
+        update: { note: 'upserted' },
+      })
+      expect(upserted).toMatchObject({ tenantId: ours, id })
+      const inserted = await db.order.upsert({
+        where: { id: foreignId },
+        create: { id: foreignId, key: 'mine' },
+        update: { note: 'theirs?' },
+      })
+      expect(inserted).toMatchObject({ tenantId: ours, id: foreignId, note: '' })
+      await db.order.createMany({ data: [{ key: 'a' }, { key: 'b' }] })
+      const returned = await db.order.createManyAndReturn({ data: [{ key: 'c' }] })
+      expect(returned[0]!.tenantId).toBe(ours)
+      const nested = await db.order.create({
+        data: { key: 'd', lines: { createMany: { data: [{ position: 1, sku: 'x' }] } } },
+        include: { lines: true },
+      })
+      expect(nested.lines[0]!.tenantId).toBe(ours)
+      const line = await db.orderLine.create({ data: { position: 9, sku: 'connected', order: { connect: { id } } } })
+      expect(line.tenantId).toBe(ours)
+      const made = await db.orderLine.create({
+        data: {
+          position: 1,
+          sku: 'x',
+          order: { connectOrCreate: { where: { key: 'new' }, create: { key: 'new' } } },
+        },
+        include: { order: true },
+      })
+      expect(made.order.tenantId).toBe(ours)
+      await db.orderLine.create({ data: { orderId: id, position: 10, sku: 'plain' } })
+      await db.order.update({
+        where: { id },
+        data: {
+          lines: {
+            update: { where: { tenantId_orderId_position: { orderId: id, position: 1 } }, data: { sku: 'u' } },
+            updateMany: { where: { position: 2 }, data: { sku: 'um' } },
+            upsert: {
+              where: { tenantId_orderId_position: { orderId: id, position: 3 } },
+              create: { position: 3, sku: 'up' },
+              update: {},
+            },
+            delete: { tenantId_orderId_position: { orderId: id, position: 9 } },
+            deleteMany: { position: 10 },
+          },
+        },
+      })
+      expect(
+        (await db.orderLine.findMany({ where: { orderId: id }, orderBy: { position: 'asc' } })).map(({ sku }) => sku),
+      ).toEqual(['u', 'um', 'up'])
+      await db.orderLine.deleteMany()
+      await expect(db.order.delete({ where: { id: randomUUID() } })).rejects.toMatchObject({ code: 'P2025' })
+      await db.order.delete({ where: { id } })
+      await db.order.deleteMany()
+      expect(await db.order.count()).toBe(0)
+    })
+    await othersUntouched()
+  })
+
+  it("cannot connect a row to another tenant's", async () => {
+    const { foreignId } = tenants
+    await inLane(async (db) => {
+      await expect(
+        db.orderLine.create({ data: { position: 1, sku: 'x', order: { connect: { id: foreignId } } } }),
+      ).rejects.toMatchObject({ code: 'P2025' })
+      await expect(db.orderLine.create({ data: { orderId: foreignId, position: 1, sku: 'x' } })).rejects.toMatchObject({
+        code: 'P2003',
+      })
+    })
+    await othersUntouched()
+  })
+
+  it('answers raw SQL that names no tenant with its own rows', async () => {
+    await inLane(async (db) => {
+      expect(await db.$queryRaw`select distinct note from shop."order"`).toEqual([{ note: tenants.ours }])
+      expect(await db.$queryRaw`select note from shop."order" where tenant_id = ${tenants.theirs}::uuid`).toEqual([])
+      expect(await db.$executeRaw`delete from shop.order_line`).toBe(2)
+      expect(await db.$executeRaw(Prisma.sql`update shop."order" set note = ${'x'}`)).toBe(2)
+      await expect(
+        db.$executeRaw`insert into shop."order" (tenant_id, id, key) values (${tenants.theirs}::uuid, ${randomUUID()}::uuid, 'k')`,
+      ).rejects.toThrow(/row-level security/)
+    })
+    expect(await all(tenants.theirs)).toEqual(theirsBefore)
+  })
+
+  it('sends no raw SQL that would change the session for whoever uses it next', async () => {
+    const { theirs } = tenants
+    const refused = /session/
+    await inLane(async (db) => {
+      for (const sql of [
+        'begin',
+        ' SET app.tenant_id = 1',
+        'commit',
+        'listen x',
+        `select set_config('app.tenant_id', '${theirs}', false)`,
+        `select app.enter('${theirs}')`,
+        'select pg_advisory_lock(1)',
+        'with x as (select set_config($$app.tenant_id$$, $$x$$, true)) select * from shop."order"',
+      ]) {
+        await expect(db.$queryRaw(Prisma.raw(sql)), sql).rejects.toThrow(refused)
+        await expect(db.$executeRaw(Prisma.raw(sql)), sql).rejects.toThrow(refused)
+      }
+    })
+    expect(shop.sent).toEqual([])
+  })
+
+  it('reads global tables, and writes them', async () => {
+    await inLane(async (db) => {
+      const code = randomUUID()
+      await db.country.create({ data: { code, name: 'Freedonia' } })
+      expect(await db.country.findUnique({ where: { code } })).toEqual({ code, name: 'Freedonia' })
+      await db.country.deleteMany()
+    })
+  })
+
+  it('tells which row was in the way of a unique key', async () => {
+    await inLane(async (db) => {
+      const failure = await db.order.create({ data: { key: 'same' } }).catch((error) => error)
+      expect(isUniqueViolation(failure)).toBe(true)
+      expect(isUniqueViolation(failure, 'key')).toBe(true)
+      expect(isUniqueViolation(failure, 'note')).toBe(false)
+      expect(isUniqueViolation(failure, 'order')).toBe(false)
+    })
+  })
+})
+
+describe('another tenant in the arguments', () => {
+  const [ours, theirs] = [newTenant(), newTenant()]
+  const id = randomUUID()
+  const where = { tenantId: theirs } as never
+  const key = { tenantId_id: { tenantId: theirs, id } } as never
+  const line = { tenantId_orderId_position: { tenantId: theirs, orderId: id, position: 1 } }
+
+  const attempts: Record<string, (db: Lane<PrismaClient>) => Promise<unknown>> = {
+    where: (db) => db.order.findMany({ where }),
+    'where, by a condition': (db) => db.order.findMany({ where: { tenantId: { in: [theirs] } } }),
+    'where, by its absence': (db) => db.order.findMany({ where: { tenantId: { not: ours } } }),
+    'where, undefined': (db) => db.order.findMany({ where: { tenantId: undefined } }),
+    'where, by a column': (db) => db.order.findMany({ where: { tenantId: db.order.fields.tenantId as never } }),
+    AND: (db) => db.order.count({ where: { AND: { tenantId: theirs } } }),
+    OR: (db) => db.order.findMany({ where: { OR: [{ id }, { tenantId: theirs }] } }),
+    NOT: (db) => db.order.deleteMany({ where: { NOT: [{ OR: [{ tenantId: theirs }] }] } }),
+    'a unique key': (db) => db.order.findUnique({ where: key }),
+    'beside a unique key': (db) => db.order.findUnique({ where: { id, tenantId: theirs } }),
+    'the key of an update': (db) => db.orderLine.update({ where: line, data: { sku: 'x' } }),
+    'the key of a delete': (db) => db.orderLine.delete({ where: line }),
+    cursor: (db) => db.order.findMany({ cursor: key }),
+    'the cursor of a related list': (db) => db.order.findMany({ include: { lines: { cursor: line } } }),
+    'related rows': (db) => db.order.findMany({ where: { lines: { some: where } } }),
+    'related rows, negated': (db) => db.order.findMany({ where: { lines: { every: where } } }),
+    'the related row': (db) => db.orderLine.findMany({ where: { order: where } }),
+    'the related row, negated': (db) => db.orderLine.findMany({ where: { order: { isNot: where } } }),
+    include: (db) => db.order.findMany({ include: { lines: { where } } }),
+    'select, two levels down': (db) =>
+      db.orderLine.findMany({ select: { order: { select: { lines: { where: { OR: [where] } } } } } }),
+    'a count of related rows': (db) => db.order.findMany({ select: { _count: { select: { lines: { where } } } } }),
+    aggregate: (db) => db.order.aggregate({ where, _count: true }),
+    groupBy: (db) => db.order.groupBy({ by: ['note'], where }),
+    create: (db) => db.order.create({ data: { tenantId: theirs, key: 'k' } }),
+    createMany: (db) => db.order.createMany({ data: [{ key: 'k' }, { tenantId: theirs, key: 'l' }] }),
+    update: (db) => db.order.update({ where: { id }, data: { tenantId: theirs } }),
+    'update, by set': (db) => db.order.update({ where: { id }, data: { tenantId: { set: theirs } } }),
+    updateMany: (db) => db.order.updateMany({ data: { tenantId: theirs } }),
+    'upsert, on creation': (db) =>
+      db.order.upsert({ where: { id }, create: { tenantId: theirs, key: 'k' }, update: {} }),
+    'upsert, on update': (db) => db.order.upsert({ where: { id }, create: { key: 'k' }, update: { tenantId: theirs } }),
+    connect: (db) =>
+      db.orderLine.create({
+        data: { position: 1, sku: 'x', order: { connect: key } },
+      }),
+    'connect many': (db) => db.order.create({ data: { key: 'k', lines: { connect: [line] } } }),
+    connectOrCreate: (db) =>
+      db.orderLine.create({
+        data: {
+          position: 1,
+          sku: 'x',
+          order: { connectOrCreate: { where: { id }, create: { tenantId: theirs, key: 'k' } } },
+        },
+      }),
+    'a nested create': (db) =>
+      db.order.create({
+        data: { key: 'k', lines: { create: [{ tenantId: theirs, position: 1, sku: 'x' } as never] } },
+      }),
+    'a nested createMany': (db) =>
+      db.order.create({
+        data: { key: 'k', lines: { createMany: { data: [{ tenantId: theirs, position: 1, sku: 'x' } as never] } } },
+      }),
+    'a nested update': (db) =>
+      db.order.update({ where: { id }, data: { lines: { update: { where: line, data: { sku: 'x' } } } } }),
+    'a nested update of the one': (db) =>
+      db.orderLine.update({
+        where: { tenantId_orderId_position: { orderId: id, position: 1 } },
+        data: { order: { update: { tenantId: theirs } } },
+      }),
+    'a nested upsert': (db) =>
+      db.order.update({
+        where: { id },
+        data: { lines: { upsert: { where: line, create: { position: 1, sku: 'x' }, update: {} } } },
+      }),
+    'a nested updateMany': (db) =>
+      db.order.update({ where: { id }, data: { lines: { updateMany: { where, data: {} } } } }),
+    'a nested deleteMany': (db) => db.order.update({ where: { id }, data: { lines: { deleteMany: [where] } } }),
+    'a nested delete': (db) => db.order.update({ where: { id }, data: { lines: { delete: [line] } } }),
+    'a nested set': (db) => db.order.update({ where: { id }, data: { lines: { set: [line] } } }),
+  }
+
+  it.each(Object.entries(attempts))('is refused: %s', async (_, attempt) => {
+    shop.sent.length = 0
+    await shop.lanes.use(ours, async (db) => {
+      await expect(attempt(db)).rejects.toThrow('its own tenant only')
+    })
+    expect(shop.sent).toEqual([])
+  })
+
+  it('is not meant by the own tenant, which may be named', async () => {
+    await shop.lanes.use(ours, async (db) => {
+      await db.order.create({ data: { tenantId: ours, key: 'own' } })
+      expect(await db.order.findMany({ where: { tenantId: ours, OR: [{ tenantId: ours }] } })).toHaveLength(1)
+      expect(await db.order.groupBy({ by: ['tenantId'], having: { tenantId: { not: theirs } } })).toHaveLength(1)
+      await db.order.deleteMany()
+    })
+  })
+})
+
+describe('what cannot be stored', () => {
+  const tenant = newTenant()
+
+  it.each([
+    ['NUL in a text', 'P2039', (db: Lane<PrismaClient>) => db.order.create({ data: { key: 'a\0b' } })],
+    ['an id that is no UUID', 'P2007', (db: Lane<PrismaClient>) => db.order.findUnique({ where: { id: "' or ''='" } })],
+    [
+      'a number out of range',
+      'P2020',
+      (db: Lane<PrismaClient>) => db.orderLine.count({ where: { position: 2 ** 31 } }),
+    ],
+    ['SQL that does not parse', 'P2010', (db: Lane<PrismaClient>) => db.$queryRaw`select from from`],
+  ])('%s is an error of that statement alone', async (_, code, work) => {
+    await shop.lanes.use(tenant, async (db) => {
+      const neighbours = Promise.all(Array.from({ length: 20 }, () => db.order.count()))
+      await expect(work(db)).rejects.toMatchObject({ code })
+      expect(await neighbours).toEqual(Array(20).fill(0))
+    })
+  })
+
+  it('the error does not quote the row', async () => {
+    await shop.lanes.use(tenant, async (db) => {
+      const violation =
+        await db.$executeRaw`insert into shop."order" (id, key, note) values (null, 'k', 'secret')`.catch(
+          (error) => error,
+        )
+      expect(violation.code).toBe('P2010')
+      expect(JSON.stringify([violation, violation.message])).not.toContain('secret')
+    })
+  })
+
+  it('large values pass', async () => {
+    await shop.lanes.use(tenant, async (db) => {
+      const note = 'ä'.repeat(5 << 20)
+      const { id } = await db.order.create({ data: { key: 'large', note } })
+      const [found] = await Promise.all([db.order.findUnique({ where: { id } }), db.order.count()])
+      expect(found!.note === note).toBe(true)
+    })
+  })
+})
+
+describe('opening lanes', () => {
+  it('refuses a tenant that is no UUID in lower case, which the database would not echo', () => {
+    for (const tenant of ['', 'acme', randomUUID().toUpperCase(), undefined, null]) {
+      expect(() => shop.lanes.open(tenant as never)).toThrow(/tenant/)
+    }
+  })
+
+  it('says UNAVAILABLE when the database is down', async () => {
+    await expect(shopLanes('postgres://nobody@127.0.0.1:1/nothing')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  })
+
+  it('names what is wrong with a URL', async () => {
+    const url = new URL(shop.database.urls.shop!.serving)
+    url.username = 'nobody_of_that_name'
+    await expect(shopLanes(url.href)).rejects.toThrow(/nobody_of_that_name/)
+  })
+})
+
+describe('the global client', () => {
+  it('reads global tables, and is refused every tenant table', async () => {
+    expect(await shop.lanes.global.country.findMany()).toEqual([])
+    await expect(shop.lanes.global.order.findMany()).rejects.toThrow()
+    await expect(shop.lanes.global.order.count()).rejects.toThrow()
+  })
+})
