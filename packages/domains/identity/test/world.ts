@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { type Lanes, openLanes } from '@offshoot/data'
 import { type Client, edge, type Role, UserId } from '@offshoot/rpc'
-import { type TestApp, testApp } from '@offshoot/testing'
+import { type TestApp, type TestAppOptions, testApp } from '@offshoot/testing'
 import { expect } from 'vitest'
 import { identity, type ResolvedActor } from '../src/contract.ts'
 import { sessionSecret } from '../src/credentials.ts'
@@ -37,7 +37,7 @@ export interface World {
   stop(): Promise<void>
 }
 
-export async function openWorld(options?: { seed?: boolean }): Promise<World> {
+export async function openWorld(options?: TestAppOptions): Promise<World> {
   const app = await testApp([identityDomain], options)
   const rows = await openLanes({
     url: app.database.urls.identity!.serving,

@@ -60,7 +60,8 @@ interface RequestContext {
 /** Puts handlers behind their contract: identity, permission, validation both ways, deadline, and errors of the closed list. */
 export function serve<C extends Contract, Context>(options: ServeOptions<C, Context>): CallServer {
   const { contract, tokens } = options
-  const implementer = implement(contract.calls).$context<RequestContext>() as Record<string, any>
+  // Index 1: the input is looked at after the one middleware, so that who may not call learns nothing about what a call takes.
+  const implementer = implement(contract.calls, { initialInputValidationIndex: 1 }).$context<RequestContext>() as Record<string, any>
   const procedures = new Map<string, any>()
 
   for (const [key, declared] of Object.entries(contract.calls)) {

@@ -1,8 +1,9 @@
+import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
 import { type Domain, demoId, type Host, type Platform, startDomains } from '@offshoot/host'
 import { catchingMailer, type Mailer } from '@offshoot/mail'
 import { type Client, type Contract, createClient, type Identity, type Role, TenantId, UserId } from '@offshoot/rpc'
 import { pino } from 'pino'
-import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
+import { type Outage, openOutage } from './outage.ts'
 
 /** Who a test acts as. Names stand for ids: the tenant 'acme' is the demo tenant acme, the user 'member@acme.test' its member. */
 export interface Who {
@@ -22,6 +23,8 @@ export interface TestApp {
   logged: string[]
   /** Every statement sent on behalf of a tenant since the last `statements.length = 0`. */
   statements: { sql: string; tenant: string }[]
+  /** Takes the database away from the domains and gives it back; tests that asked for it have it. */
+  outage: Outage | undefined
   /** A contract client that acts as `who`; an owner of acme when nothing is said. */
   client<C extends Contract>(contract: C, who?: Who): Client<C>
   stop(): Promise<void>
@@ -32,9 +35,20 @@ export const tenantId = (slug: string) => TenantId.parse(demoId('tenant', slug))
 /** The id of a demo user. */
 export const userId = (email: string) => UserId.parse(demoId('user', email))
 
+export interface TestAppOptions {
+  /** Plant the domains' demo data. */
+  seed?: boolean
+  /** Whether the test takes the database away. */
+  outage?: boolean
+}
+
 /** Runs domains on a database of their own, as an app would. Contracts of domains that are not among them cannot be called. */
-export async function testApp(domains: readonly Domain[], { seed = false }: { seed?: boolean } = {}): Promise<TestApp> {
+export async function testApp(
+  domains: readonly Domain[],
+  { seed = false, outage: wanted = false }: TestAppOptions = {},
+): Promise<TestApp> {
   const database = await testDatabase(domains.map(({ data }) => data))
+  const outage = wanted ? await openOutage(database.adminUrl) : undefined
   const mailer = catchingMailer('test@offshoot.test')
   const logged: string[] = []
   const statements: TestApp['statements'] = []
@@ -48,7 +62,10 @@ export async function testApp(domains: readonly Domain[], { seed = false }: { se
   }
   const host = await startDomains({
     domains,
-    databaseUrl: (domain) => database.urls[domain]!.serving,
+    databaseUrl(domain) {
+      const { serving } = database.urls[domain]!
+      return outage?.through(serving) ?? serving
+    },
     platform,
     onStatement: (sql, tenant) => statements.push({ sql, tenant }),
   })
@@ -62,6 +79,7 @@ export async function testApp(domains: readonly Domain[], { seed = false }: { se
     platform,
     logged,
     statements,
+    outage,
     client(contract, { tenant = 'acme', role = 'owner', user = `${role}@${tenant}.test`, identity } = {}) {
       const actor = { kind: 'user', id: userId(user), operator: false } as const
       return createClient(contract, host.link, host.tokens, {
@@ -72,6 +90,7 @@ export async function testApp(domains: readonly Domain[], { seed = false }: { se
     },
     async stop() {
       await host.stop()
+      await outage?.begin()
       await database.drop()
     },
   }

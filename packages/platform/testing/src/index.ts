@@ -1,2 +1,3 @@
 export { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
-export { type TestApp, tenantId, testApp, userId, type Who } from './app.ts'
+export { type TestApp, type TestAppOptions, tenantId, testApp, userId, type Who } from './app.ts'
+export type { Outage } from './outage.ts'
