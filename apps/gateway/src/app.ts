@@ -96,7 +96,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   if (!production) app.get(graphqlPath, allowGraphiQL)
   app.use(graphqlPath, express.raw({ type: () => true, limit: largestBody }), refuseEmpty, graphql as RequestHandler)
   if (!production) app.use(devPages(mailer))
-  app.get('/', homePage({ domains, production }))
+  app.use(homePage({ domains, production }))
   app.use((_, response) => {
     response
       .status(404)
