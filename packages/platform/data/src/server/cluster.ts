@@ -13,7 +13,7 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chown, lchown, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Binaries, POSTGRES_MAJOR } from './binaries.ts'
 import { explainFileError, ServerError } from './errors.ts'
@@ -38,14 +38,16 @@ export async function openCluster(
   dataDir: string,
   user: User | undefined,
   binaries: Binaries,
+  durable: boolean,
   log: (line: string) => void,
 ): Promise<Cluster> {
   const home = homeOf(dataDir)
   if (!existsSync(home)) {
     log(`initialising PostgreSQL ${POSTGRES_MAJOR} in ${home}`)
-    await initialise(dataDir, user, binaries)
+    await initialise(dataDir, user, binaries, durable)
   }
   const data = join(home, 'data')
+  if (user) await giveTo(user, home)
   const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch((error) => {
     if (error.code !== 'ENOENT') throw explainFileError(error, dataDir)
     throw new ServerError(
@@ -65,7 +67,7 @@ export async function openCluster(
   return { dataDir, home, data, user, password }
 }
 
-async function initialise(dataDir: string, user: User | undefined, { initdb }: Binaries): Promise<void> {
+async function initialise(dataDir: string, user: User | undefined, { initdb }: Binaries, durable: boolean) {
   const draftName = `${basename(homeOf(dataDir))}.new-`
   for (const name of await readdir(dataDir)) {
     if (!name.startsWith(draftName)) continue
@@ -83,6 +85,7 @@ async function initialise(dataDir: string, user: User | undefined, { initdb }: B
     // The same order and case rules on every machine, whatever its locales.
     ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
     '--no-instructions',
+    ...(durable ? [] : ['--no-sync']),
   ]
   await new Promise<void>((resolve, reject) => {
     execFile(initdb, args, { cwd: data, env: environment(), ...user }, (error, _, stderr) => {
@@ -92,6 +95,13 @@ async function initialise(dataDir: string, user: User | undefined, { initdb }: B
     })
   })
   await rename(draft, homeOf(dataDir))
+}
+
+/** Root's copy of a clone belongs to root as a whole. */
+async function giveTo(user: User, home: string): Promise<void> {
+  if ((await lstat(home)).uid === user.uid) return
+  for (const name of await readdir(home, { recursive: true })) await lchown(join(home, name), user.uid, user.gid)
+  await lchown(home, user.uid, user.gid)
 }
 
 /**

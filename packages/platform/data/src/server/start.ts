@@ -63,7 +63,7 @@ export async function ensureServer(options: ServerOptions): Promise<Server> {
     return await withLock(lockOf(dataDir), async () => {
       const user = unprivilegedUser(homeOf(dataDir))
       const binaries = await findBinaries(dataDir, user, log)
-      const cluster = await openCluster(dataDir, user, binaries, log)
+      const cluster = await openCluster(dataDir, user, binaries, durable, log)
       const running = await findPostmaster(cluster)
       if (running && (await hasOwner(cluster, running))) {
         return { url: adminUrl(cluster, running.port), attached: true, stop: async () => {} }
