@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
 import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
 import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens'
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection'
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 import type { GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { GraphQLContext } from './context.ts'
@@ -11,6 +11,10 @@ import { publicError } from './errors.ts'
 
 /** How much one operation may ask for. Page sizes are bounded by the schema itself. */
 export const limits = { depth: 12, aliases: 30, tokens: 2_000 }
+
+/** GraphiQL with all that it needs from elsewhere, 50 MB of memory: loaded when somebody looks at it. */
+const graphiql = () =>
+  createRequire(import.meta.url)('@graphql-yoga/render-graphiql') as typeof import('@graphql-yoga/render-graphiql')
 
 interface ServerContext {
   req: IncomingMessage
@@ -52,7 +56,7 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
     multipart: false,
     maxRequestBodySize: false,
     logging: false,
-    renderGraphiQL,
+    renderGraphiQL: (options) => graphiql().renderGraphiQL(options),
     graphiql: !production && {
       title: 'Offshoot',
       defaultQuery: '{\n  me { name memberships { role organization { slug } } }\n}\n',
