@@ -24,26 +24,41 @@ const powers = `
     union all
     select format('the policy %I of %I.%I lets it see every tenant', polname, relnamespace::regnamespace, relname)
       from pg_policy join tables on tables.oid = polrelid
-      where polname <> 'tenant' and (polroles = '{0}' or polroles && array(select oid from reachable))
+      where polname <> all ($2) and (polroles = '{0}' or polroles && array(select oid from reachable))
     limit 3) as evasions`
 
 /**
  * Refuses to serve as a role that row security does not bind: a superuser, a role with BYPASSRLS, an owner of the domain's tables (who
  * could switch row security off), the domain's system role, or a member of such a role. A tenant's isolation must not depend on which URL somebody configured.
  */
-export async function assertServingRole(url: string, schema: string): Promise<void> {
+export function assertServingRole(url: string, schema: string): Promise<void> {
+  return assertBound(url, schema, ['tenant'], (role, evasions) => [
+    `The domain '${schema}' must not be served as the database role '${role}', which row security does not bind: ${evasions}.`,
+    `Use the serving role that the migration creates, or leave ${schema.toUpperCase()}_DATABASE_URL out to have it derived.`,
+  ])
+}
+
+/** The same for the domain's system role, whose policy lets it see every tenant, and which row security binds for the rest. */
+export function assertSystemRole(url: string, schema: string): Promise<void> {
+  return assertBound(url, schema, ['tenant', 'system'], (role, evasions) => [
+    `Work of the domain '${schema}' across tenants must not be done as the database role '${role}', which row security does not bind: ${evasions}.`,
+    'Use the system role that the migration creates.',
+  ])
+}
+
+async function assertBound(
+  url: string,
+  schema: string,
+  policies: string[],
+  explain: (role: string, evasions: string) => string[],
+): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, statement_timeout: 5_000 })
   client.on('error', () => {})
   try {
     await client.connect()
-    const { rows } = await client.query<Powers>(powers, [quoteIdentifier(schema)])
+    const { rows } = await client.query<Powers>(powers, [quoteIdentifier(schema), policies])
     const { role, evasions } = rows[0]!
-    if (evasions.length > 0) {
-      throw new Error(
-        `The domain '${schema}' must not be served as the database role '${role}', which row security does not bind: ${evasions.join('; ')}. ` +
-          `Use the serving role that the migration creates, or leave ${schema.toUpperCase()}_DATABASE_URL out to have it derived.`,
-      )
-    }
+    if (evasions.length > 0) throw new Error(explain(role, evasions.join('; ')).join(' '))
   } catch (error) {
     throw explainFailure(error)
   } finally {

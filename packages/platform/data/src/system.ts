@@ -1,0 +1,81 @@
+/**
+ * Work that spans tenants: relays, exports, operations. It is the only way to see more than one tenant's rows, so it is an
+ * export of its own that use cases may not import, it asks for a reason, and nothing is given before the use is on record.
+ *
+ * The role behind it has a policy of its own on each table and is bound by row security like any other.
+ */
+import { hostname } from 'node:os'
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import { assertSystemRole } from './serving-role.ts'
+import { nameStatement } from './statement-names.ts'
+
+/** One use of the system handle, as it goes on record. */
+export interface SystemUse {
+  /** RFC 3339. */
+  readonly at: string
+  readonly domain: string
+  /** Why, in the words of whoever asked. */
+  readonly reason: string
+  /** The database role that works; PostgreSQL shows its connections under `application_name`. */
+  readonly role: string
+  readonly applicationName: string
+  /** Which process: its host, its id and what it runs. */
+  readonly host: string
+  readonly pid: number
+  readonly program: string
+}
+
+export interface SystemOptions<Client> {
+  /** The system role's URL: `roleUrls(…).system`. */
+  url: string
+  /** The domain's PostgreSQL schema. */
+  schema: string
+  /** Makes the domain's generated client on an adapter. */
+  prisma(adapter: PrismaPg): Client
+  /** Puts a use on record, usually in the log. When it throws, access is refused. */
+  audit(use: SystemUse): void
+  /** Default 4. */
+  connections?: number
+  /** In ms. An export may read for longer than a request may. Default 60 s. */
+  statementTimeout?: number
+}
+
+/**
+ * The domain's client, across tenants. Nothing adds a tenant here: reads see all of them unless they say `where: { tenantId }`,
+ * unique look-ups name their whole key (`tenantId_id`), and writing a row without a tenant is an error of the database.
+ */
+export type SystemClient<Client> = Omit<Client, '$connect' | '$disconnect' | '$on' | '$use' | '$extends'>
+
+export interface System<Client> {
+  /** Gives access for this reason, and puts it on record. Ask again for each piece of work; don't pass it around. */
+  (reason: string): SystemClient<Client>
+  close(): Promise<void>
+}
+
+/** Opens the work across tenants of one domain. Refuses a role that row security does not bind. */
+export async function openSystem<Client extends object>(options: SystemOptions<Client>): Promise<System<Client>> {
+  const { url, schema, audit } = options
+  await assertSystemRole(url, schema)
+  const process_ = { host: hostname(), pid: process.pid, program: process.argv.slice(1, 2).join('') || process.title }
+  const applicationName = `offshoot ${schema} system ${process_.pid}@${process_.host}`.slice(0, 63)
+  const role = decodeURIComponent(new URL(url).username)
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: applicationName,
+    max: options.connections ?? 4,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: options.statementTimeout ?? 60_000,
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+  })
+  pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
+  const client = options.prisma(new PrismaPg(pool, { schema, statementNameGenerator: nameStatement }))
+
+  const system = (reason: string) => {
+    if (reason.trim() === '') throw new Error('Work across tenants needs a reason: it goes on record.')
+    audit({ at: new Date().toISOString(), domain: schema, reason, role, applicationName, ...process_ })
+    return client
+  }
+  return Object.assign(system, { close: () => pool.end() })
+}
