@@ -16,6 +16,8 @@ export type MigrationErrorCode =
   | 'UNCLASSIFIED_TABLE'
   /** A migration's name has other characters than `a-z`, `0-9` and `_`. */
   | 'INVALID_NAME'
+  /** Prisma can't make sense of schema.prisma. */
+  | 'SCHEMA_REFUSED'
   /** Resetting was refused because of where it would happen. */
   | 'RESET_REFUSED'
 

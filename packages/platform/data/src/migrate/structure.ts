@@ -30,14 +30,14 @@ const STRUCTURE = `
 WITH relation AS (${byRelation}), function AS (${functions})
 SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence' ELSE 'table' END AS kind,
   relname AS relation, '' AS name,
-  concat_ws('; ', CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END, CASE WHEN relkind = 'v' THEN array_to_string(reloptions, ', ') END,
+  concat_ws(', ', CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END, CASE WHEN relkind = 'v' THEN array_to_string(reloptions, ', ') END,
     CASE WHEN relkind IN ('r', 'p') THEN format('row security %s, %s', CASE WHEN relrowsecurity THEN 'enabled' ELSE 'disabled' END,
       CASE WHEN relforcerowsecurity THEN 'forced' ELSE 'not forced' END) END,
     'granted ' || coalesce(${grants('relacl', 'relowner')}, 'to nobody')) AS definition
 FROM relation
 UNION ALL
 SELECT 'column', relname, attname, concat_ws(' ', format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'NOT NULL' END,
-  'DEFAULT ' || pg_get_expr(adbin, adrelid), 'IDENTITY ' || nullif(attidentity, ''), 'GENERATED ' || nullif(attgenerated, ''),
+  'DEFAULT ' || pg_get_expr(adbin, adrelid), 'IDENTITY ' || nullif(attidentity::text, ''), 'GENERATED ' || nullif(attgenerated::text, ''),
   'granted ' || ${grants('attacl', 'relowner')})
 FROM relation JOIN pg_attribute ON attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
 LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE relkind IN ('r', 'p', 'f')
@@ -49,7 +49,7 @@ SELECT 'index', relation.relname, index.relname, pg_get_indexdef(indexrelid) || 
 FROM relation JOIN pg_index ON indrelid = relation.oid JOIN pg_class index ON index.oid = indexrelid
 WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
 UNION ALL
-SELECT 'policy', relname, polname, concat_ws(' ', CASE WHEN polpermissive THEN 'permissive' ELSE 'restrictive' END, 'for', polcmd,
+SELECT 'policy', relname, polname, concat_ws(' ', CASE WHEN polpermissive THEN 'permissive' ELSE 'restrictive' END, 'for', polcmd::text,
   'to', (SELECT string_agg(CASE role WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(role) END, ', ' ORDER BY 1) FROM unnest(polroles) AS role),
   'using ' || pg_get_expr(polqual, polrelid), 'with check ' || pg_get_expr(polwithcheck, polrelid))
 FROM relation JOIN pg_policy ON polrelid = relation.oid
