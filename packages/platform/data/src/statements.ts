@@ -13,8 +13,10 @@ const pipelineDepth = 8
 const longestWait = 1_000
 /** How long connecting may take, in ms. */
 const longestConnect = 5_000
-/** A connection whose oldest statement runs longer than this, in ms, gets no new ones while another has room. */
+/** A connection whose oldest statement runs longer than this, in ms, gets no new ones: they wait for whichever is ready first. */
 const slow = 20
+/** How many statements of its own a tenant rather waits for than for one of another tenant, which may turn out to be a long one. */
+const distance = 4
 /** A connection that has not answered for this long is taken for dead, in ms. */
 const silence = statementTimeout + 3_000
 
@@ -75,8 +77,8 @@ export interface Statements {
  * A few connections shared by all units of work of a domain, each pipelined: statements of different tenants follow each other on
  * one connection without waiting for each other's answers. Single statements only; a transaction takes a connection of its own.
  *
- * Who goes where: to the ready connection with the fewest statements on their way, rather not behind a slow one. Nobody fills the
- * house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
+ * Who goes where: to the connection with the fewest statements on their way, rather behind one's own than behind another tenant's, and
+ * never behind one that takes long. Nobody fills the house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
  */
 export async function openStatements(config: pg.ClientConfig, connections: number): Promise<Statements> {
   const slots: Slot[] = Array.from({ length: connections }, () => ({
@@ -143,10 +145,12 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
     let held = 0
     for (const slot of slots) if (slot.flying.includes(tenant)) held++
     for (const slot of slots) {
-      const { length } = slot.flying
-      if (!slot.client || length >= pipelineDepth) continue
-      if (held >= share && !slot.flying.includes(tenant)) continue
-      const score = length === 0 ? 0 : length + (now - slot.since > slow ? pipelineDepth : 0)
+      const { flying } = slot
+      const mine = flying.includes(tenant)
+      if (!slot.client || flying.length >= pipelineDepth) continue
+      if (flying.length > 0 && now - slot.since > slow) continue
+      if (held >= share && !mine) continue
+      const score = flying.length + (flying.length === 0 || mine ? 0 : distance)
       if (score < bestScore) [best, bestScore] = [slot, score]
     }
     return best

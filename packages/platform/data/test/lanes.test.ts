@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Lane } from '../src/index.ts'
 import { isUniqueViolation } from '../src/index.ts'
+import { startProxy } from './shop/proxy.ts'
 import { newTenant, openShop, type Shop, shopLanes } from './shop/shop.ts'
 import { Prisma, type PrismaClient } from './shop/src/generated/prisma/client.ts'
 
@@ -405,5 +407,186 @@ describe('the global client', () => {
     expect(await shop.lanes.global.country.findMany()).toEqual([])
     await expect(shop.lanes.global.order.findMany()).rejects.toThrow()
     await expect(shop.lanes.global.order.count()).rejects.toThrow()
+  })
+})
+
+describe('revoking a lane', () => {
+  const [ours, theirs] = [newTenant(), newTenant()]
+  const revoked = /revoked/
+  beforeAll(async () => {
+    for (const tenant of [ours, theirs]) {
+      await shop.lanes.use(tenant, (db) => db.order.create({ data: { key: 'k', note: tenant } }))
+    }
+  })
+
+  it('ends everything that was kept of it', async () => {
+    const lease = shop.lanes.open(ours)
+    const { lane } = lease
+    const { order } = lane
+    const find = () => order.findMany()
+    await find()
+    lease.close()
+    await expect(find()).rejects.toThrow(revoked)
+    await expect(lane.order.count()).rejects.toThrow(revoked)
+    await expect(lane.$queryRaw`select 1`).rejects.toThrow(revoked)
+    await expect(lane.transaction(async (tx) => tx.order.count())).rejects.toThrow(revoked)
+    lease.close()
+  })
+
+  it('stays so when the next tenant uses the same client', async () => {
+    const kept = await shop.lanes.use(ours, async (db) => db)
+    await shop.lanes.use(theirs, async (db) => {
+      await db.order.count()
+      await expect(kept.order.findMany()).rejects.toThrow(revoked)
+      expect(await db.order.findMany()).toMatchObject([{ note: theirs }])
+    })
+  })
+
+  it('an operation begins when it is called, not when it is awaited', async () => {
+    await shop.lanes.use(ours, async (db) => {
+      shop.sent.length = 0
+      const reading = db.order.findMany()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      expect(shop.sent).toHaveLength(1)
+      expect(await reading).toHaveLength(1)
+    })
+  })
+
+  it('an operation that was not awaited reads its own rows or fails, and the client it runs in is not used again', async () => {
+    const outcomes: Promise<unknown>[] = []
+    for (let i = 0; i < 20; i++) {
+      const [mine, other] = i % 2 ? [ours, theirs] : [theirs, ours]
+      const lease = shop.lanes.open(mine)
+      // Several statements: what follows the first one runs after the lane was handed back.
+      const late = lease.lane.order.create({
+        data: { key: `late ${i}`, lines: { create: { position: 1, sku: 'x' } } },
+        include: { lines: true },
+      })
+      if (i % 3) await new Promise(setImmediate)
+      lease.close()
+      outcomes.push(
+        late.catch((error) => expect(String(error)).toMatch(/revoked|terminated|UNAVAILABLE|not available/)),
+      )
+      await shop.lanes.use(other, async (db) => {
+        const rows = await db.order.findMany({ include: { lines: true } })
+        expect(new Set(rows.map((row) => row.tenantId))).toEqual(new Set([other]))
+      })
+    }
+    await Promise.all(outcomes)
+  })
+
+  it('is told apart from an empty answer: nothing is sent', async () => {
+    const lane = await shop.lanes.use(ours, async (db) => db)
+    shop.sent.length = 0
+    await lane.order.findMany().catch(() => {})
+    expect(shop.sent).toEqual([])
+  })
+})
+
+describe('statements that share a connection', () => {
+  it('fail alone: two tenants read and write while a third one fails in every way', async () => {
+    const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections: 1 })
+    const [a, b, c] = [newTenant(), newTenant(), newTenant()]
+    await Promise.all([a, b, c].map((tenant) => lanes.use(tenant, (db) => db.order.create({ data: { key: 'k' } }))))
+    const failures: ((db: Lane<PrismaClient>) => Promise<unknown>)[] = [
+      (db) => db.order.create({ data: { key: 'k' } }),
+      (db) => db.order.create({ data: { key: 'nul \0' } }),
+      (db) => db.order.findUnique({ where: { id: 'none' } }),
+      (db) => db.$queryRaw`select from from`,
+      (db) => db.$queryRaw`select 1 / 0`,
+      (db) =>
+        db.$executeRaw`insert into shop."order" (tenant_id, id, key) values (${a}::uuid, ${randomUUID()}::uuid, 'x')`,
+    ]
+    const work = Array.from({ length: 200 }, (_, i) => {
+      const tenant = i % 2 ? a : b
+      if (i % 10 === 3) return lanes.use(c, (db) => expect(failures[((i / 10) % 6) | 0]!(db)).rejects.toThrow())
+      return lanes.use(tenant, async (db) => {
+        const { id } = await db.order.create({ data: { key: `k${i}`, note: tenant } })
+        expect(await db.order.findUnique({ where: { id } })).toMatchObject({ tenantId: tenant, key: `k${i}` })
+      })
+    })
+    await Promise.all(work)
+    expect(await lanes.use(c, (db) => db.order.count())).toBe(1)
+    await lanes.close()
+  })
+
+  it('are sent again when a neighbour took their preparation along', async () => {
+    const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections: 1 })
+    const tenant = newTenant()
+    await lanes.use(tenant, async (db) => {
+      const sql = `select count(*)::int as n from shop.arriving where tenant_id = '${tenant}'`
+      const early = Array.from({ length: 8 }, () => db.$queryRaw(Prisma.raw(sql)).catch((error) => error.code))
+      expect(await Promise.all(early)).toEqual(Array(8).fill('P2010'))
+      const admin = new pg.Client(shop.database.adminUrl)
+      await admin.connect()
+      await admin.query('create view shop.arriving with (security_invoker) as select * from shop."order"')
+      await admin.query(`grant select on shop.arriving to "${new URL(shop.database.urls.shop!.serving).username}"`)
+      await admin.end()
+      const late = Array.from({ length: 8 }, () => db.$queryRaw(Prisma.raw(sql)))
+      expect(await Promise.all(late)).toEqual(Array(8).fill([{ n: 0 }]))
+    })
+    await lanes.close()
+  })
+
+  it('are ended by the database when they take too long, and hold up nobody on other connections', async () => {
+    const [a, b] = [newTenant(), newTenant()]
+    const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections: 2 })
+    const began = performance.now()
+    const long = expect(lanes.use(a, (db) => db.$queryRaw`select pg_sleep(30)::text`)).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+    })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await Promise.all(Array.from({ length: 50 }, () => lanes.use(b, (db) => db.order.count())))
+    expect(performance.now() - began).toBeLessThan(1_500)
+    await long
+    expect(performance.now() - began).toBeLessThan(3_500)
+    await lanes.close()
+  })
+
+  it("find room beside another tenant's thousand long ones", async () => {
+    const [a, b] = [newTenant(), newTenant()]
+    const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections: 4 })
+    await lanes.use(a, async (greedy) => {
+      const storm = Array.from({ length: 1_000 }, () =>
+        greedy.$queryRaw`select pg_sleep(0.05)::text`.catch((error) => error.code),
+      )
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      for (let i = 0; i < 5; i++) {
+        const began = performance.now()
+        await lanes.use(b, (db) => db.order.count())
+        expect(performance.now() - began).toBeLessThan(200)
+      }
+      expect(new Set((await Promise.all(storm)).filter((outcome) => typeof outcome === 'string'))).toEqual(
+        new Set(['UNAVAILABLE']), // after a second of waiting, not for ever
+      )
+    })
+    await lanes.close()
+  })
+})
+
+describe('the echo of the tenant', () => {
+  it('a connection that answers for another tenant is destroyed, and nobody gets what it answered', async () => {
+    const [a, b] = [newTenant(), newTenant()]
+    const secret = await shop.lanes.use(b, (db) => db.order.create({ data: { key: 'k', note: 'of b' } }))
+    const proxy = await startProxy(new URL(shop.database.urls.shop!.serving))
+    const lanes = await shopLanes(proxy.url, { statementConnections: 1 })
+    await lanes.use(a, (db) => db.order.count())
+    // From now on whatever is asked for a, is asked for b: what a connection whose answers had shifted would look like.
+    proxy.rewrite = (message) => Buffer.from(message.toString('latin1').replaceAll(a, b), 'latin1')
+    const stolen = Promise.allSettled([
+      lanes.use(a, (db) => db.order.findMany()),
+      lanes.use(a, (db) => db.order.findUnique({ where: { id: secret.id } })),
+      lanes.use(b, (db) => db.order.findMany()),
+      lanes.use(a, (db) => db.transaction((tx) => tx.order.findMany())),
+    ])
+    for (const outcome of await stolen) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } })
+    }
+    await expect.poll(() => proxy.ended).toBeGreaterThanOrEqual(2)
+    proxy.rewrite = undefined
+    expect(await lanes.use(b, (db) => db.order.count())).toBe(1)
+    expect(await lanes.use(a, (db) => db.order.count())).toBe(0)
+    await lanes.close()
+    proxy.close()
   })
 })

@@ -1,0 +1,41 @@
+import { type AddressInfo, connect, createServer } from 'node:net'
+
+/** Stands between lanes and the database. */
+export interface Proxy {
+  url: string
+  /** Changes what clients send. */
+  rewrite: ((fromClient: Buffer) => Buffer) | undefined
+  /** How often clients sent something after the database had answered. */
+  roundTrips: number
+  /** Connections that have ended. */
+  ended: number
+  close(): void
+}
+
+export async function startProxy(target: URL): Promise<Proxy> {
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port || 5432), target.hostname)
+    let answered = true
+    client.on('data', (chunk) => {
+      if (answered) proxy.roundTrips++
+      answered = false
+      upstream.write(proxy.rewrite ? proxy.rewrite(chunk) : chunk)
+    })
+    upstream.on('data', (chunk) => {
+      answered = true
+      client.write(chunk)
+    })
+    client.on('close', () => {
+      proxy.ended++
+      upstream.destroy()
+    })
+    upstream.on('close', () => client.destroy())
+    client.on('error', () => {})
+    upstream.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = new URL(target)
+  url.port = String((server.address() as AddressInfo).port)
+  const proxy: Proxy = { url: url.href, rewrite: undefined, roundTrips: 0, ended: 0, close: () => server.close() }
+  return proxy
+}
