@@ -3,6 +3,7 @@ import { toNodeHandler } from 'better-auth/node'
 import express, { type NextFunction, type Request, type Response, type Router } from 'express'
 import { clientAddressHeader, createAuth } from './auth.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
+import { resetPage } from './reset-page.ts'
 
 /** What of Better Auth can be reached. Everything else that it has, or comes to have, is not there. */
 const reachable = new Set([
@@ -18,6 +19,7 @@ const reachable = new Set([
   'GET /verify-email',
   'POST /request-password-reset',
   'GET /reset-password/:token',
+  'POST /reset-password/:token',
   'POST /reset-password',
   'POST /change-password',
   'POST /update-user',
@@ -25,9 +27,10 @@ const reachable = new Set([
 
 /** The routes below `/api/auth`, by which people sign up and in. */
 export function authRoutes({ platform, global }: DomainRuntime<PrismaClient>): Router {
-  const handle = toNodeHandler(createAuth(platform, global))
+  const auth = createAuth(platform, global)
+  const handle = toNodeHandler(auth)
   const router = express.Router()
-  router.use(onlyReachable, onlyJson, express.json({ limit: '16kb' }), prepare)
+  router.use(onlyReachable, resetPage(auth), onlyJson, express.json({ limit: '16kb' }), prepare)
   router.all('/*splat', (request, response) => handle(request, response))
   router.use((error: unknown, _request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) return next(error)

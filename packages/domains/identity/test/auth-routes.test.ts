@@ -185,6 +185,23 @@ describe('a forgotten password', () => {
     expect((await post('/reset-password', reset)).status).toBe(400)
   })
 
+  it('can be replaced on the page that the mail leads to', async () => {
+    await post('/request-password-reset', { email: 'member@acme.test' })
+    const link = linkIn((await mailTo('member@acme.test')).text)
+    const page = base + link.pathname.slice('/api/auth'.length) + link.search
+    const submit = async (password: string) => {
+      const response = await fetch(page, { method: 'POST', body: new URLSearchParams({ password }) })
+      return [response.status, await response.text()]
+    }
+    const shown = await fetch(page)
+    expect(shown.headers.get('referrer-policy')).toBe('no-referrer')
+    expect(await shown.text()).toContain('<form method="post">')
+    expect(await submit('short')).toEqual([400, expect.stringContaining('too short')])
+    expect(await submit('another-password-2')).toEqual([200, expect.stringContaining('is set')])
+    expect((await signIn('member@acme.test', 'another-password-2')).status).toBe(200)
+    expect(await submit('another-password-3')).toEqual([400, expect.stringContaining('used already')])
+  })
+
   it('sends nobody to a foreign place', async () => {
     const response = await post('/request-password-reset', {
       email: 'owner@acme.test',
