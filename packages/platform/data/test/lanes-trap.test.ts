@@ -88,10 +88,10 @@ describe('lanes', () => {
     expect(rows).toEqual([expect.objectContaining({ note: acme }), null])
   })
 
-  it('keep the tenants apart in hundreds of units of work that continue in the same tick', async () => {
+  it('keep the tenants apart in dozens of units of work that continue in the same tick', async () => {
     let go!: () => void
     const gate = new Promise<void>((resolve) => (go = resolve))
-    const readings = Array.from({ length: 200 }, (_, i) => {
+    const readings = Array.from({ length: 60 }, (_, i) => {
       const [mine, other] = i % 2 ? [acme, globex] : [globex, acme]
       return shop.lanes.use(mine, async (db) => {
         await gate
