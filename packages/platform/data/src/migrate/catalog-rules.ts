@@ -215,10 +215,24 @@ export const RIGHTS_RULES: readonly CatalogRule[] = [
     message: (schema, right) => `Schema ${schema} is granted beyond what it may be: ${right}; revoke it`,
   },
   {
+    rule: 'reach',
+    sql: `SELECT format('%I', nspname) AS object, ${grantee('acl')} AS detail
+      FROM domain CROSS JOIN pg_namespace n CROSS JOIN aclexplode(nspacl) AS acl
+      WHERE n.oid <> namespace AND nspname <> 'app' AND ${roleNamed('acl')} IS NOT NULL`,
+    message: (schema, role) => `Schema ${schema} can be reached by ${role}, a role of another domain; revoke it`,
+  },
+  {
+    rule: 'database-grant',
+    sql: `SELECT format('%I', datname) AS object, format('%s to %s', privilege_type, ${grantee('acl')}) AS detail
+      FROM pg_database CROSS JOIN aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl
+      WHERE datname = current_database() AND (acl.grantee = 0 OR ${roleNamed('acl')} IS NOT NULL AND privilege_type <> 'CONNECT')`,
+    message: (database, right) => `Database ${database} is granted beyond what it may be: ${right}; revoke it`,
+  },
+  {
     rule: 'default-privileges',
-    sql: `SELECT format('%I', schema) AS object, format('%s to %s', privilege_type, ${grantee('acl')}) AS detail
+    sql: `SELECT format('%I', schema) AS object, format('%s to %s', string_agg(privilege_type, ', '), ${grantee('acl')}) AS detail
       FROM domain JOIN pg_default_acl ON defaclnamespace IN (namespace, 0) CROSS JOIN aclexplode(defaclacl) AS acl
-      WHERE acl.grantee <> defaclrole AND defaclobjtype IN ('r', 'S', 'n')`,
+      WHERE acl.grantee <> defaclrole AND defaclobjtype IN ('r', 'S', 'n') GROUP BY schema, acl.grantee`,
     message: (schema, right) =>
       `New objects of schema ${schema} would be granted by default: ${right}; ALTER DEFAULT PRIVILEGES to revoke it`,
   },

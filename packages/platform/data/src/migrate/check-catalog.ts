@@ -41,18 +41,23 @@ export async function violationsOf(client: Client, domain: DomainSchema): Promis
     return [{ domain: domain.name, object: domain.name, rule: 'not-provisioned', message }]
   }
   await client.query("SELECT set_config('search_path', '', true)")
-  const violations: Violation[] = []
-  for (const { rule, sql, message } of [...TABLE_RULES, ...RIGHTS_RULES]) {
-    const { rows } = await client.query<{ object: string; detail?: string }>(
-      `${PRELUDE} SELECT * FROM (${sql}) violations ORDER BY 1${sql.includes(' detail') ? ', 2' : ''}`,
-      parameters(domain, roles),
-    )
-    for (const { object, detail } of rows) {
-      violations.push({ domain: domain.name, object, rule, message: message(object, detail ?? '') })
-    }
-  }
-  return violations
+  const { rows } = await client.query<{ rule: number; object: string; detail: string | null }>(
+    QUERY,
+    parameters(domain, roles),
+  )
+  return rows.map(({ rule: index, object, detail }) => {
+    const { rule, message } = RULES[index]!
+    return { domain: domain.name, object, rule, message: message(object, detail ?? '') }
+  })
 }
+
+const RULES = [...TABLE_RULES, ...RIGHTS_RULES]
+
+/** All rules in one round trip: what they draw from is computed once. */
+const QUERY = `${PRELUDE} ${RULES.map(
+  ({ sql }, index) =>
+    `SELECT ${index} AS rule, object::text COLLATE "C", to_jsonb(found) ->> 'detail' COLLATE "C" AS detail FROM (${sql}) AS found`,
+).join('\nUNION ALL ')} ORDER BY rule, object, detail`
 
 function parameters(domain: DomainSchema, { serving, system, definer }: DomainRoles): unknown[] {
   const { name, globalTables, definerFunctions = {} } = domain
