@@ -112,6 +112,15 @@ describe('an API key', () => {
     )
   })
 
+  it('is good for nothing while its maker is no member, even if nobody revoked it', async () => {
+    await world.join('keys', 'away@keys.test', 'admin')
+    const { secret } = await (await as('away')).createApiKey({ name: 'k', scopes: ['organization:read'] })
+    const { tenant } = (await world.actor(secret)).identity
+    const userId = await world.person('away@keys.test')
+    await world.rows.use(tenant!, (db) => db.member.update({ where: { userId }, data: { removedAt: new Date() } }))
+    expect(await resolve(secret)).toBeNull()
+  })
+
   it('makes no keys', async () => {
     const { secret } = await (await as('owner')).createApiKey({ name: 'manager', scopes: ['api-key:manage'] })
     const key = await world.by(secret)
