@@ -1,12 +1,17 @@
 /** A process of the product. It ends with this one: by signal, or by itself when the IPC channel between them closes. */
 import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import type { Environment } from '@offshoot/config'
 
 export interface ChildOptions {
   name: string
   /** The program's file. */
   main: string
   args?: string[]
-  env: Record<string, string | undefined>
+  cwd?: string
+  /** A module to load before {@link Child.go}. */
+  warm?: string
+  env: Environment
 }
 
 export class Child {
@@ -15,10 +20,12 @@ export class Child {
   readonly ended: Promise<string>
   readonly #process: ChildProcess
 
-  constructor({ name, main, args = [], env }: ChildOptions) {
+  constructor({ name, main, args = [], cwd, warm, env }: ChildOptions) {
     this.name = name
     this.#process = fork(main, args, {
-      env: env as NodeJS.ProcessEnv,
+      cwd,
+      env: { ...env, OFFSHOOT_WARM: warm } as NodeJS.ProcessEnv,
+      execArgv: ['--import', join(import.meta.dirname, 'gate.ts')],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       // Out of reach of the terminal's Ctrl-C: the supervisor alone says when, and in which order, things stop.
       detached: process.platform !== 'win32',
@@ -37,6 +44,11 @@ export class Child {
 
   get succeeded(): boolean {
     return this.#process.exitCode === 0
+  }
+
+  /** Lets the program begin, with `env` added to its environment. */
+  go(env: Environment): void {
+    if (this.#process.connected) this.#process.send({ type: 'go', env }, () => {})
   }
 
   /** The URL at which it serves, once it says so. Fails when it ends before, or takes too long. */

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Environment, readEnvironment } from '@offshoot/config'
 import { demo } from '@offshoot/host/demo'
 import { type Database, dataDirectory, openDatabase, root } from '../database.ts'
-import { Child } from './child.ts'
+import { Child, type ChildOptions } from './child.ts'
 import { claim, type Instance } from './instance.ts'
 import { watchFiles } from './watch.ts'
 
@@ -18,6 +18,10 @@ const GRACE_MS = 3_000
 const RESTART_GRACE_MS = 200
 /** npm passes on the Ctrl-C that the terminal has sent already: within this time it is the same one. */
 const SAME_SIGNAL_MS = 500
+
+const NODE_COMPILE_CACHE = join(root, 'node_modules/.cache/node-compile')
+/** The list of the domains whose tables are migrated. */
+const DOMAINS = 'apps/gateway/src/domains.ts'
 
 const log = (line: string) => console.error(line)
 
@@ -77,10 +81,12 @@ class Product {
   }
 
   async #startAndServe(): Promise<number> {
+    const migration = this.#forkMigration()
+    const apps = this.#forkApps()
     this.#opening = this.#openDatabase()
     this.#database = await this.#opening
-    await this.#migrate()
-    const { url, ended } = await this.#startApps()
+    await this.#migrate(migration)
+    const { url, ended } = await this.#open(apps)
     this.#greet(url)
     if (this.#watch) {
       this.#restartOnChange()
@@ -112,14 +118,19 @@ class Product {
   async #restart(files: Set<string>): Promise<void> {
     if (this.stopping) return
     const started = Date.now()
-    await Promise.all([...this.#children].map((child) => child.stop(RESTART_GRACE_MS)))
+    const before = [...this.#children]
     try {
-      await this.#prepareFor(files)
-      await this.#startApps()
+      await this.#generateFor(files)
+      const apps = this.#forkApps()
+      await Promise.all(before.map((child) => child.stop(RESTART_GRACE_MS)))
+      if (restructures(files)) await this.#migrate(this.#forkMigration())
+      await this.#open(apps)
       const names = [...files].map((file) => relative(root, file)).join(', ')
       log(`restarted in ${Date.now() - started} ms after a change of ${names}`)
     } catch (error) {
-      if (!this.stopping) log(`${(error as Error).message}; waiting for the next change`)
+      if (this.stopping) return
+      log(`${(error as Error).message}; waiting for the next change`)
+      await Promise.all([...this.#children].map((child) => child.stop(RESTART_GRACE_MS)))
     }
   }
 
@@ -133,58 +144,59 @@ class Product {
     }
   }
 
-  async #migrate(): Promise<void> {
-    if (!this.#database?.url && !Object.keys(this.#env).some((name) => name.endsWith('_ADMIN_DATABASE_URL'))) return
-    await this.#runToEnd('migration', join(root, 'scripts/db.ts'), ['migrate', '--quiet'])
+  #forkMigration(): Child {
+    return this.#fork({
+      name: 'migration',
+      main: join(root, 'scripts/db.ts'),
+      args: ['migrate', '--quiet'],
+      warm: join(root, DOMAINS),
+    })
   }
 
-  async #startApps(): Promise<{ url: string; ended: Promise<string> }> {
-    const apps = globSync('apps/*/src/main.ts', { cwd: root }).map((main) => {
-      const port = this.#port ? { PORT: this.#port } : {}
-      return this.#fork({ name: main.split(sep)[1]!, main: join(root, main), extra: port })
+  async #migrate(migration: Child): Promise<void> {
+    const administered =
+      this.#database?.url || Object.keys(this.#env).some((name) => name.endsWith('_ADMIN_DATABASE_URL'))
+    if (administered) await this.#toEnd(migration)
+    else await migration.stop(0)
+  }
+
+  #forkApps(): Child[] {
+    return globSync('apps/*/src/main.ts', { cwd: root }).map((main) => {
+      const warm = join(root, dirname(main), 'app.ts')
+      return this.#fork({ name: main.split(sep)[1]!, main: join(root, main), warm })
     })
+  }
+
+  async #open(apps: Child[]): Promise<{ url: string; ended: Promise<string> }> {
+    for (const app of apps) app.go({ ...this.#databaseUrl(), ...(this.#port ? { PORT: this.#port } : {}) })
     const urls = await Promise.all(apps.map((app) => app.ready()))
     const url = urls[apps.findIndex((app) => app.name === 'gateway')]!
     this.#port = new URL(url).port || undefined
     return { url, ended: Promise.race(apps.map(async (app) => `${app.name} ${await app.ended}`)) }
   }
 
-  /** What a change asks for besides new processes. */
-  async #prepareFor(files: Set<string>): Promise<void> {
-    const changed = [...files]
+  async #generateFor(files: Set<string>): Promise<void> {
     if (files.has(join(root, '.env'))) this.#env = readEnvironment(root)
-    for (const schema of changed.filter((file) => file.endsWith('schema.prisma') && existsSync(file))) {
-      const generator = join(root, 'packages/platform/data/src/generate.ts')
-      await this.#runToEnd('generation', generator, [], join(dirname(schema), '..'))
+    const generator = join(root, 'packages/platform/data/src/generate.ts')
+    for (const schema of files) {
+      if (!schema.endsWith('schema.prisma') || !existsSync(schema)) continue
+      await this.#toEnd(this.#fork({ name: 'generation', main: generator, cwd: join(dirname(schema), '..') }))
     }
-    const restructured = changed.some((file) => /[\\/]migrations[\\/]|[\\/]domain\.ts$|[\\/]domains\.ts$/.test(file))
-    if (restructured) await this.#migrate()
   }
 
-  async #runToEnd(name: string, main: string, args: string[], cwd?: string): Promise<void> {
-    const child = this.#fork({ name, main, args, cwd })
+  async #toEnd(child: Child): Promise<void> {
+    child.go(this.#databaseUrl())
     const how = await child.ended
-    if (!child.succeeded) throw new Error(`${name} ${how}`)
+    if (!child.succeeded) throw new Error(`${child.name} ${how}`)
   }
 
-  #fork({
-    extra = {},
-    ...options
-  }: {
-    name: string
-    main: string
-    args?: string[]
-    cwd?: string
-    extra?: Environment
-  }): Child {
+  #databaseUrl(): Environment {
+    return this.#database?.url ? { DATABASE_URL: this.#database.url } : {}
+  }
+
+  #fork(options: Omit<ChildOptions, 'env'>): Child {
     if (this.stopping) throw new Error('stopping')
-    const env = {
-      NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node-compile'),
-      ...this.#env,
-      ...(this.#database?.url ? { DATABASE_URL: this.#database.url } : {}),
-      ...extra,
-    }
-    const child = new Child({ ...options, env })
+    const child = new Child({ ...options, env: { NODE_COMPILE_CACHE, ...this.#env } })
     this.#children.add(child)
     child.ended.then(() => this.#children.delete(child))
     return child
@@ -202,6 +214,11 @@ class Product {
     this.#instance.announce(url)
     console.log(`ready ${url}`)
   }
+}
+
+/** Whether a change may have brought migrations, or domains that have some. */
+function restructures(files: Set<string>): boolean {
+  return [...files].some((file) => /[\\/]migrations[\\/]|[\\/]domains?\.ts$/.test(file))
 }
 
 function sourceDirectories(): string[] {

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { root } from './database.ts'
+
+export interface Ended {
+  code: number
+  /** What it printed, where it was not shown. */
+  output: string
+}
+
+/** Programs that run now, each the leader of a process group. */
+const running = new Set<number>()
+
+/**
+ * Runs a program of the workspace to its end. Shows what it prints, or keeps it (`quiet`). When this process is told to stop, the
+ * program and all that it started stop too.
+ */
+export function run(command: string, args: readonly string[], { env = {}, quiet = false } = {}): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', ...env },
+      stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+      detached: process.platform !== 'win32',
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (part: string) => {
+        output += part
+      })
+    }
+    if (child.pid) running.add(child.pid)
+    child.on('error', reject)
+    child.on('close', (code, signal) => {
+      running.delete(child.pid!)
+      resolve({ code: code ?? 128 + constants.signals[signal!], output })
+    })
+  })
+}
+
+/** On Ctrl-C and SIGTERM: ends the programs that run, then does `last`, then exits. */
+export function onInterrupt(last: () => Promise<void>): void {
+  let interrupted = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, async () => {
+      if (interrupted) return
+      interrupted = true
+      for (const pid of running) {
+        try {
+          process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL')
+        } catch {} // It has just ended.
+      }
+      await last()
+      process.exit(128 + constants.signals[signal])
+    })
+  }
+}
