@@ -109,8 +109,10 @@ function serveDomain(domain: Domain, lanes: Lanes<any>, { platform, tokens, link
     tokens,
     handlers: definition.calls(platform),
     open: (call) => unitOfWork(call, lanes, definition.uses ?? {}, { platform, tokens, link }),
-    onUnexpected: (error, { name, requestId, tenant }) =>
-      platform.log.error({ err: error, call: name, requestId, tenant }, 'a call failed unexpectedly'),
+    onUnexpected: (error, { name, requestId, tenant, code }) => {
+      const level = code === 'INTERNAL' ? 'error' : 'warn'
+      platform.log[level]({ err: error, call: name, requestId, tenant, code }, 'a call failed unexpectedly')
+    },
   })
 }
 
@@ -122,8 +124,15 @@ function unitOfWork(
 ): UnitOfWork<DomainContext<any, any>> {
   const { identity, deadline, requestId } = call
   const leases: LaneLease<any>[] = []
+  let over = false
+
+  /** Late work, of a handler that ran out of time, must not begin anything anew. */
+  function assertUnderWay() {
+    if (over) throw new Error(`${call.name} is over: nothing can be read, written or called on its behalf any more.`)
+  }
 
   function enter(tenant: TenantId) {
+    assertUnderWay()
     const lease = lanes.open(tenant)
     leases.push(lease)
     return lease.lane
@@ -142,6 +151,7 @@ function unitOfWork(
     deadline,
     requestId,
     assertMayCall() {
+      assertUnderWay()
       if (leases.some((lease) => lease.inTransaction)) {
         throw new Error(
           `${call.name} calls another domain while a transaction is open. Call first, then begin: a call inside a transaction could not be extracted.`,
@@ -168,12 +178,16 @@ function unitOfWork(
       get log() {
         return once(this, 'log', platform.log.child({ requestId, call: call.name, tenant: identity.tenant }))
       },
-      global: lanes.global,
+      get global() {
+        assertUnderWay()
+        return lanes.global
+      },
       enter,
       identity,
       call,
     },
     close() {
+      over = true
       for (const lease of leases) lease.close()
     },
   }

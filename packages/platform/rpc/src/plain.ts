@@ -20,10 +20,11 @@ function copy(value: unknown, depth: number): unknown {
     case 'object':
       break
     default:
-      throw new TypeError(`A ${typeof value} cannot travel through a contract: it is not JSON.`)
+      throw new TypeError(`A value of type ${typeof value} cannot travel through a contract: it is not JSON.`)
   }
   if (value === null) return null
-  if (depth === deepest) throw new TypeError(`A value nested deeper than ${deepest} levels cannot travel through a contract.`)
+  if (depth === deepest)
+    throw new TypeError(`A value nested deeper than ${deepest} levels cannot travel through a contract.`)
   if (Array.isArray(value)) {
     const items = new Array(value.length)
     for (let i = 0; i < value.length; i++) items[i] = value[i] === undefined ? null : copy(value[i], depth + 1)
@@ -31,13 +32,21 @@ function copy(value: unknown, depth: number): unknown {
   }
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) {
-    throw new TypeError(`A ${prototype.constructor?.name ?? 'class instance'} cannot travel through a contract: it is not JSON.`)
+    throw new TypeError(
+      `A ${prototype.constructor?.name ?? 'class instance'} cannot travel through a contract: it is not JSON.`,
+    )
   }
   const result: Record<string, unknown> = {}
   for (const key of Object.keys(value)) {
     const item = (value as Record<string, unknown>)[key]
     if (item === undefined) continue
-    if (key === '__proto__') Object.defineProperty(result, key, { value: copy(item, depth + 1), enumerable: true, writable: true, configurable: true })
+    if (key === '__proto__')
+      Object.defineProperty(result, key, {
+        value: copy(item, depth + 1),
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      })
     else result[key] = copy(item, depth + 1)
   }
   return result

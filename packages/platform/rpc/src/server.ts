@@ -1,9 +1,9 @@
-import { call as callProcedure, type Implementer, implement, ORPCError } from '@orpc/server'
 import { ValidationError } from '@orpc/contract'
-import { type Contract, type CallMeta, type Handlers, metaOf } from './contract.ts'
+import { call as callProcedure, type Implementer, implement, ORPCError } from '@orpc/server'
+import { type CallMeta, type Contract, type Handlers, metaOf } from './contract.ts'
 import type { Identity, IdentityTokens } from './identity.ts'
 import { plainCopy } from './plain.ts'
-import { badInput, deadlineExceeded, internal, Problem, type ProblemCode, unavailable } from './problem.ts'
+import { badInput, deadlineExceeded, internal, Problem, type ProblemCode } from './problem.ts'
 import type { TenantId } from './values.ts'
 
 /** What travels with a call besides its input. On the wire these are HTTP headers. */
@@ -49,19 +49,26 @@ export interface ServeOptions<C extends Contract, Context> {
   tokens: IdentityTokens
   /** Begins the unit of work of a call. */
   open(call: Call): UnitOfWork<Context>
-  /** Told of every failure that is not a declared problem. */
-  onUnexpected(error: unknown, call: { name: string; requestId: string; tenant: TenantId | null }): void
+  /** Told what callers are not: the error behind an INTERNAL, an UNAVAILABLE or whatever else has a cause. */
+  onUnexpected(
+    error: unknown,
+    call: { name: string; requestId: string; tenant: TenantId | null; code: ProblemCode },
+  ): void
 }
 
 interface RequestContext {
   headers: CallHeaders
+  /** Noted once it is verified, for reports of failures. */
+  tenant: TenantId | null
 }
 
 /** Puts handlers behind their contract: identity, permission, validation both ways, deadline, and errors of the closed list. */
 export function serve<C extends Contract, Context>(options: ServeOptions<C, Context>): CallServer {
   const { contract, tokens } = options
   // Index 1: the input is looked at after the one middleware, so that who may not call learns nothing about what a call takes.
-  const implementer = implement(contract.calls, { initialInputValidationIndex: 1 }).$context<RequestContext>() as Record<string, any>
+  const implementer = implement(contract.calls, {
+    initialInputValidationIndex: 1,
+  }).$context<RequestContext>() as Record<string, any>
   const procedures = new Map<string, any>()
 
   for (const [key, declared] of Object.entries(contract.calls)) {
@@ -69,22 +76,33 @@ export function serve<C extends Contract, Context>(options: ServeOptions<C, Cont
     const handler = options.handlers[key] as (context: Context, input: unknown) => Promise<unknown>
     const name = `${contract.name}.${key}`
     const step = implementer[key] as Implementer<any, RequestContext, RequestContext> & { use: any }
-    const guarded = step.use(async ({ context, next }: { context: RequestContext; next: (o: object) => Promise<unknown> }) => {
-      const identity = tokens.verify(context.headers.token, contract.name)
-      authorize(identity, meta, contract, name)
-      const cancel = new AbortController()
-      const deadline = performance.now() + context.headers.budget
-      const unit = options.open({ name, identity, deadline, requestId: context.headers.requestId, signal: cancel.signal })
-      try {
-        return await within(context.headers.budget, next({ context: { unit: unit.context } }))
-      } finally {
-        cancel.abort()
-        unit.close()
-      }
-    })
+    const guarded = step.use(
+      async ({ context, next }: { context: RequestContext; next: (o: object) => Promise<unknown> }) => {
+        const identity = tokens.verify(context.headers.token, contract.name)
+        authorize(identity, meta, contract, name)
+        context.tenant = identity.tenant
+        const cancel = new AbortController()
+        const deadline = performance.now() + context.headers.budget
+        const unit = options.open({
+          name,
+          identity,
+          deadline,
+          requestId: context.headers.requestId,
+          signal: cancel.signal,
+        })
+        try {
+          return await within(context.headers.budget, next({ context: { unit: unit.context } }))
+        } finally {
+          cancel.abort()
+          unit.close()
+        }
+      },
+    )
     procedures.set(
       key,
-      guarded.handler(async ({ context, input }: { context: { unit: Context }; input: unknown }) => plainCopy(await handler(context.unit, input))),
+      guarded.handler(({ context, input }: { context: { unit: Context }; input: unknown }) =>
+        handler(context.unit, input),
+      ),
     )
   }
 
@@ -93,14 +111,18 @@ export function serve<C extends Contract, Context>(options: ServeOptions<C, Cont
     async handle(key, input, headers) {
       const procedure = procedures.get(key)
       if (!procedure) throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `${contract.name} has no call '${key}'.`)
+      const context: RequestContext = { headers, tenant: null }
       try {
-        return await callProcedure(procedure, plainCopy(input) as never, { context: { headers } })
+        if (!(headers.budget > 0)) throw deadlineExceeded()
+        return plainCopy(await callProcedure(procedure, plainCopy(input) as never, { context }))
       } catch (error) {
         const problem = toProblem(error, metaOf(contract.calls[key]!))
-        if (problem.code === 'INTERNAL') {
-          options.onUnexpected(problem.cause, { name: `${contract.name}.${key}`, requestId: headers.requestId, tenant: null })
+        const { code, cause } = problem
+        if (code === 'INTERNAL' || cause !== undefined) {
+          const call = { name: `${contract.name}.${key}`, requestId: headers.requestId, tenant: context.tenant, code }
+          options.onUnexpected(cause ?? problem, call)
         }
-        throw problem
+        throw asTravelled(problem)
       }
     },
   }
@@ -109,23 +131,34 @@ export function serve<C extends Contract, Context>(options: ServeOptions<C, Cont
 /** The one place where permissions are checked. */
 function authorize({ actor, tenant, role, scopes }: Identity, meta: CallMeta, contract: Contract, name: string): void {
   if (meta.audience === 'edge') {
-    if (actor.kind !== 'edge') throw new Problem('FORBIDDEN', 'EDGE_ONLY', `${name} is not for callers outside the gateway.`)
+    if (actor.kind !== 'edge')
+      throw new Problem('FORBIDDEN', 'EDGE_ONLY', `${name} is not for callers outside the gateway.`)
     return
   }
   if (actor.kind === 'anonymous' || actor.kind === 'edge') {
     throw new Problem('UNAUTHENTICATED', 'SIGN_IN_REQUIRED', 'Sign in, or send a token.')
   }
   if (meta.audience === 'user') {
-    if (actor.kind !== 'user') throw new Problem('FORBIDDEN', 'USER_ONLY', 'This needs a signed-in user; an API key cannot do it.')
+    if (actor.kind !== 'user')
+      throw new Problem('FORBIDDEN', 'USER_ONLY', 'This needs a signed-in user; an API key cannot do it.')
     return
   }
   if (tenant === null || role === null) {
-    throw new Problem('BAD_USER_INPUT', 'TENANT_REQUIRED', 'Say which organization is meant: by the header x-tenant or by the host name.')
+    throw new Problem(
+      'BAD_USER_INPUT',
+      'TENANT_REQUIRED',
+      'Say which organization is meant: by the header x-tenant or by the host name.',
+    )
   }
   const roles = contract.actions[meta.action!]!
-  if (!roles.includes(role)) throw new Problem('FORBIDDEN', 'ROLE_REQUIRED', `This needs one of the roles ${roles.join(', ')}.`, { data: { action: meta.action } })
+  if (!roles.includes(role))
+    throw new Problem('FORBIDDEN', 'ROLE_REQUIRED', `This needs one of the roles ${roles.join(', ')}.`, {
+      data: { action: meta.action },
+    })
   if (scopes && !scopes.includes(meta.action!)) {
-    throw new Problem('FORBIDDEN', 'SCOPE_REQUIRED', `This API key does not have the scope '${meta.action}'.`, { data: { action: meta.action } })
+    throw new Problem('FORBIDDEN', 'SCOPE_REQUIRED', `This API key does not have the scope '${meta.action}'.`, {
+      data: { action: meta.action },
+    })
   }
 }
 
@@ -142,32 +175,60 @@ async function within<T>(budget: number, work: Promise<T>): Promise<T> {
   }
 }
 
+/** The problem as it arrives at the other end of a wire: its data a copy, its cause and its stack left behind. */
+function asTravelled({ code, reason, message, data }: Problem): Problem {
+  return new Problem(code, reason, message, { data })
+}
+
+/** How many of an input's issues an answer lists: a long list may be wrong throughout. */
+const mostIssues = 20
+
 /** Codes that any call may answer with, whatever it declares. */
-const always: ReadonlySet<ProblemCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE', 'DEADLINE_EXCEEDED', 'INTERNAL'])
-const builtIn: ReadonlySet<string> = new Set(['TENANT_REQUIRED', 'INVALID_INPUT'])
+const always: ReadonlySet<ProblemCode> = new Set([
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'RATE_LIMITED',
+  'UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'INTERNAL',
+])
+const builtIn: ReadonlySet<string> = new Set(['BAD_USER_INPUT/TENANT_REQUIRED', 'BAD_USER_INPUT/INVALID_INPUT'])
 
 function toProblem(error: unknown, meta: CallMeta): Problem {
   if (error instanceof Problem) {
-    if (always.has(error.code) || meta.reasons[error.reason] === error.code || builtIn.has(error.reason)) return error
-    return internal(new Error(`The problem ${error.code}/${error.reason} is not declared in the contract.`, { cause: error }))
+    const { code, reason } = error
+    const name = `${code}/${reason}`
+    if (!always.has(code) && meta.reasons[reason] !== code && !builtIn.has(name)) {
+      return internal(new Error(`The problem ${name} is not declared in the contract.`, { cause: error }))
+    }
+    return withPlainData(error)
   }
   if (error instanceof ORPCError && error.code === 'BAD_REQUEST' && error.cause instanceof ValidationError) {
-    const issues = error.cause.issues.map((issue) => ({
+    const issues = error.cause.issues.slice(0, mostIssues).map((issue) => ({
       path: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
       message: issue.message,
     }))
     const first = issues[0]
-    return badInput('INVALID_INPUT', first ? `${first.path || 'The input'}: ${first.message}` : 'The input is not valid.', { issues })
+    return badInput(
+      'INVALID_INPUT',
+      first ? `${first.path || 'The input'}: ${first.message}` : 'The input is not valid.',
+      { issues },
+    )
   }
   if (error instanceof ORPCError && error.cause instanceof ValidationError) {
-    const issues = error.cause.issues.map((issue) => `${issue.path?.join('.')}: ${issue.message}`)
+    const issues = error.cause.issues.slice(0, mostIssues).map((issue) => `${issue.path?.join('.')}: ${issue.message}`)
     return internal(new Error(`The answer does not fit the contract: ${issues.join('; ')}`))
   }
-  return isUnavailable(error) ? unavailable('DATABASE', 'A part of the product is not available at the moment. Try again.', error) : internal(error)
+  return internal(error)
 }
 
-/** Failures of the infrastructure mark themselves, so that this package need not know which database there is. */
-function isUnavailable(error: unknown): boolean {
-  for (let e = error; e instanceof Error; e = e.cause as Error) if ('unavailable' in e && e.unavailable === true) return true
-  return false
+/** The same problem, its data copied as values are. */
+function withPlainData(problem: Problem): Problem {
+  if (problem.data === undefined) return problem
+  const { code, reason, message, cause } = problem
+  try {
+    return new Problem(code, reason, message, { data: plainCopy(problem.data), cause })
+  } catch (unfit) {
+    return internal(new Error(`The data of the problem ${code}/${reason} is not JSON.`, { cause: unfit }))
+  }
 }
