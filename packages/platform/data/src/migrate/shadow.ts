@@ -30,8 +30,11 @@ export async function inShadow<T>(
     const roles = await rolesIn(client, domain.name)
     await client.query('SET LOCAL client_min_messages = warning')
     const { rows } = await client.query('SELECT to_regnamespace($1) IS NOT NULL AS exists', [quote(domain.name)])
-    if (rows[0].exists)
-      await client.query(`ALTER SCHEMA ${quote(domain.name)} RENAME TO ${quote(`${domain.name}__aside`)}`)
+    if (rows[0].exists) {
+      const aside = quote(`${domain.name}__aside`)
+      await client.query(`ALTER SCHEMA ${quote(domain.name)} RENAME TO ${aside}`)
+      await client.query(`REVOKE ALL ON SCHEMA ${aside} FROM ${Object.values(roles).map(quote).join(', ')}`)
+    }
     await installSchemas(client, [domain], () => roles)
     for (const { name, sql } of migrations) {
       try {
