@@ -45,9 +45,10 @@ function fromGraphQL(
   const extensions: GraphQLErrorExtensions = {
     code: 'BAD_USER_INPUT',
     reason: code ?? 'INVALID_INPUT',
-    ...(http ? { http } : {}),
+    // Nothing was executed: 400, except that for `application/json` the specification wants 200 of whatever is a GraphQL request at all.
+    ...(!located?.path && { http: { status: 400, ...http, spec: code !== 'BAD_REQUEST' } }),
   }
-  return new GraphQLError(hints ? message : message.replace(/ Did you mean [^]*$/, ''), {
+  return new GraphQLError(hints ? message : message.replace(/ Did you mean .*$/s, ''), {
     nodes: located?.nodes,
     source: located?.source,
     positions: located?.positions,

@@ -4,7 +4,7 @@ import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases'
 import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth'
 import { maxTokensPlugin } from '@escape.tech/graphql-armor-max-tokens'
 import { useDisableIntrospection } from '@graphql-yoga/plugin-disable-introspection'
-import type { GraphQLSchema } from 'graphql'
+import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { GraphQLContext } from './context.ts'
 import { publicError } from './errors.ts'
@@ -34,17 +34,19 @@ export interface GraphQLServerOptions {
 
 /**
  * The GraphQL server: GraphQL over HTTP (draft specification) by POST with a JSON body. What else Yoga would do is off: execute GET, forms and multipart,
- * take batches, and answer every origin. The size of the body is up to whoever mounts it.
+ * take batches, stream, and answer every origin. The size of the body is up to whoever mounts it.
  */
 export function createGraphQLServer(options: GraphQLServerOptions): YogaServerInstance<ServerContext, GraphQLContext> {
   const { schema, path, production, onUnexpected } = options
   const requestIds = new WeakMap<Request, string>()
-  const log: Plugin = {
-    onResultProcess({ request, result }) {
-      for (const { errors } of [result].flat() as { errors?: readonly { originalError?: unknown }[] }[]) {
-        for (const { originalError } of errors ?? [])
-          if (originalError) onUnexpected(originalError, requestIds.get(request))
-      }
+  const maskError = (error: unknown) => publicError(error, { hints: !production })
+  /** The last thing that happens to a result: Yoga masks what is thrown, but not what validation finds. */
+  const maskAndLog: Plugin = {
+    onResultProcess({ request, result, setResult }) {
+      if (!('errors' in result) || !result.errors) return
+      const errors = result.errors.map(maskError)
+      for (const { originalError } of errors) if (originalError) onUnexpected(originalError, requestIds.get(request))
+      setResult({ ...result, errors })
     },
   }
   return createYoga<ServerContext, GraphQLContext>({
@@ -66,17 +68,29 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
       requestIds.set(request, context.requestId)
       return context
     },
-    maskedErrors: { maskError: (error) => publicError(error, { hints: !production }) },
+    maskedErrors: { maskError },
     plugins: [
       onlyJsonByPost,
-      log,
-      maxDepthPlugin({ n: limits.depth }),
-      maxAliasesPlugin({ n: limits.aliases }),
-      maxTokensPlugin({ n: limits.tokens }),
+      maskAndLog,
+      maxDepthPlugin({ n: limits.depth, ...tooMuch('TOO_DEEP', `Fields are nested more than ${limits.depth} deep.`) }),
+      maxAliasesPlugin({ n: limits.aliases, ...tooMuch('TOO_MANY_ALIASES', `More than ${limits.aliases} aliases.`) }),
+      maxTokensPlugin({ n: limits.tokens, ...tooMuch('TOO_MANY_TOKENS', `More than ${limits.tokens} tokens.`) }),
       ...(production ? [useDisableIntrospection()] : []),
     ],
   })
 }
+
+const tooMuch = (code: string, message: string) => ({
+  onReject: [
+    () => {
+      throw new GraphQLError(`The operation asks for too much. ${message}`, { extensions: { code } })
+    },
+  ],
+})
+
+const json = /^application\/json\s*(;\s*(charset="?utf-?8"?)?\s*)?$/i
+const takesJson =
+  /(^|,)\s*(\*\/\*|application\/(\*|json|graphql-response\+json))\s*(;(?!\s*charset=(?!utf-8))[^,;]*)*(,|$)/i
 
 /** A page of another origin can send forms and follow links without asking, and the browser adds the cookie; JSON by POST it cannot. */
 const onlyJsonByPost: Plugin = {
@@ -94,8 +108,14 @@ const onlyJsonByPost: Plugin = {
       return refuse(405, 'METHOD_NOT_ALLOWED', 'Send operations by POST.', { allow: 'POST' })
     if (url.searchParams.size > 0)
       return refuse(400, 'BAD_REQUEST', 'Send the operation in the body, not in the address.')
-    if (!/^application\/json\s*(;|$)/i.test(request.headers.get('content-type') ?? '')) {
-      refuse(415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the operation as application/json.')
-    }
+    if (!json.test(request.headers.get('content-type') ?? ''))
+      return refuse(415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the operation as application/json, in UTF-8.')
+    if (!takesJson.test(request.headers.get('accept') || '*/*'))
+      refuse(406, 'NOT_ACCEPTABLE', 'Answers are application/graphql-response+json or application/json, in UTF-8.')
+  },
+  // The one parameter whose type Yoga takes on trust.
+  onParams({ params: { operationName } }) {
+    if (operationName !== null && operationName !== undefined && typeof operationName !== 'string')
+      throw new GraphQLError('Expected "operationName" to be a string.', { extensions: { code: 'BAD_REQUEST' } })
   },
 }
