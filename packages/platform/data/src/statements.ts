@@ -18,7 +18,7 @@ const slow = 20
 /** How many statements of its own a tenant rather waits for than for one of another tenant, which may turn out to be a long one. */
 const distance = 4
 /** A connection that has not answered for this long is taken for dead, in ms. */
-const silence = statementTimeout + 3_000
+const silence = statementTimeout + 2_000
 
 interface Slot {
   client: pg.Client | undefined
@@ -230,7 +230,7 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
         streamOf(client).destroy()
       }
     }
-  }, 1_000)
+  }, 500)
   watch.unref()
 
   try {

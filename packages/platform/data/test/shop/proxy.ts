@@ -1,22 +1,25 @@
 import { type AddressInfo, connect, createServer } from 'node:net'
 
 /** Stands between lanes and the database. */
-export interface Proxy {
+export interface DatabaseProxy {
   url: string
   /** Changes what clients send. */
   rewrite: ((fromClient: Buffer) => Buffer) | undefined
   /** How often clients sent something after the database had answered. */
   roundTrips: number
+  /** Passes nothing on, for connections that are open now as well. */
+  silent: boolean
   /** Connections that have ended. */
   ended: number
   close(): void
 }
 
-export async function startProxy(target: URL): Promise<Proxy> {
+export async function startProxy(target: URL): Promise<DatabaseProxy> {
   const server = createServer((client) => {
     const upstream = connect(Number(target.port || 5432), target.hostname)
     let answered = true
     client.on('data', (chunk) => {
+      if (proxy.silent) return
       if (answered) proxy.roundTrips++
       answered = false
       upstream.write(proxy.rewrite ? proxy.rewrite(chunk) : chunk)
@@ -36,6 +39,13 @@ export async function startProxy(target: URL): Promise<Proxy> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = new URL(target)
   url.port = String((server.address() as AddressInfo).port)
-  const proxy: Proxy = { url: url.href, rewrite: undefined, roundTrips: 0, ended: 0, close: () => server.close() }
+  const proxy: DatabaseProxy = {
+    url: url.href,
+    rewrite: undefined,
+    roundTrips: 0,
+    silent: false,
+    ended: 0,
+    close: () => server.close(),
+  }
   return proxy
 }
