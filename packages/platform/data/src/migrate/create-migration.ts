@@ -32,7 +32,7 @@ export interface CreatedMigration {
   readonly sql: string
   /** What the migration may lose or may fail at on tables with rows. */
   readonly warnings: readonly string[]
-  /** What `checkCatalog` will say once it is applied. */
+  /** What `checkCatalog` will say of it once it is applied. */
   readonly violations: readonly Violation[]
 }
 
@@ -77,6 +77,7 @@ async function draftChange(client: pg.Client, domain: DomainSchema): Promise<Dra
   // Prisma recreates an enum between BEGIN and COMMIT; a migration is one transaction already.
   const change = script.replace(/^(BEGIN|COMMIT);\n?/gm, '')
   const before = await takeSnapshot(client, domain.name)
+  const known = new Set((await violationsOf(client, domain)).map(({ message }) => message))
   await tryOut(client, domain, change)
   const after = await takeSnapshot(client, domain.name)
   const protection = await protectionOf(client, domain, new Set(before.columns.map(({ table }) => table)))
@@ -86,7 +87,8 @@ async function draftChange(client: pg.Client, domain: DomainSchema): Promise<Dra
   const header =
     warnings.length > 0 ? `/*\n  Warnings:\n\n${warnings.map((line) => `  - ${line}\n`).join('')}\n*/\n` : ''
   const footer = protection.length > 0 ? `\n${protection.join('\n')}\n` : ''
-  return { sql: `${header}${change.trim()}\n${footer}`, warnings, violations: await violationsOf(client, domain) }
+  const violations = (await violationsOf(client, domain)).filter(({ message }) => !known.has(message))
+  return { sql: `${header}${change.trim()}\n${footer}`, warnings, violations }
 }
 
 async function tryOut(client: pg.Client, domain: DomainSchema, sql: string): Promise<void> {
