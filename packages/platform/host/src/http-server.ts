@@ -60,9 +60,11 @@ export async function listen(options: ListenOptions): Promise<HttpServer> {
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      // Connections that are kept alive become idle when their request is done, and nothing else would end them.
+      const sweep = setInterval(() => server.closeIdleConnections(), 20)
       const timer = setTimeout(() => server.closeAllConnections(), drainTime)
       await closed
+      clearInterval(sweep)
       clearTimeout(timer)
     },
   }
