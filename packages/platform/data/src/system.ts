@@ -57,8 +57,8 @@ export interface System<Client> {
 export async function openSystem<Client extends object>(options: SystemOptions<Client>): Promise<System<Client>> {
   const { url, schema, audit } = options
   await assertSystemRole(url, schema)
-  const process_ = { host: hostname(), pid: process.pid, program: process.argv.slice(1, 2).join('') || process.title }
-  const applicationName = `offshoot ${schema} system ${process_.pid}@${process_.host}`.slice(0, 63)
+  const who = { host: hostname(), pid: process.pid, program: process.argv.slice(1, 2).join('') || process.title }
+  const applicationName = `offshoot ${schema} system ${who.pid}@${who.host}`.slice(0, 63)
   const role = decodeURIComponent(new URL(url).username)
   const pool = new pg.Pool({
     connectionString: url,
@@ -74,7 +74,7 @@ export async function openSystem<Client extends object>(options: SystemOptions<C
 
   const system = (reason: string) => {
     if (reason.trim() === '') throw new Error('Work across tenants needs a reason: it goes on record.')
-    audit({ at: new Date().toISOString(), domain: schema, reason, role, applicationName, ...process_ })
+    audit({ at: new Date().toISOString(), domain: schema, reason, role, applicationName, ...who })
     return client
   }
   return Object.assign(system, { close: () => pool.end() })

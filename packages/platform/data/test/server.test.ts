@@ -16,8 +16,10 @@ const servers = new Set<Server>()
 afterEach(async () => {
   await Promise.all([...servers].map((server) => server.stop()))
   servers.clear()
-  for (const child of children) child.kill('SIGKILL')
+  if (children.size === 0) return
+  await Promise.all([...children].map(kill))
   children.clear()
+  await expect.poll(() => existsSync(join(dataDir, 'postgres/data/postmaster.pid')), { timeout: 5_000 }).toBe(false)
 })
 afterAll(() => rmSync(root, { recursive: true, force: true, maxRetries: 5 }))
 
@@ -31,16 +33,22 @@ async function started(options: Partial<ServerOptions> = {}): Promise<Server> {
 }
 
 /** The same in a process of its own, which may be killed. */
-async function startedElsewhere(directory = dataDir): Promise<{ child: ChildProcess; url: string; attached: boolean }> {
+async function startedElsewhere(
+  options: Partial<ServerOptions> = {},
+): Promise<{ child: ChildProcess; url: string; attached: boolean }> {
   const module = new URL('../src/server/index.ts', import.meta.url).href
   const program = `
     const { ensureServer } = await import(${JSON.stringify(module)})
-    const { url, attached, stop } = await ensureServer({ dataDir: process.argv[1] })
+    const { url, attached, stop } = await ensureServer(JSON.parse(process.argv[1]))
     process.stdin.on('end', stop).resume()
     console.log(JSON.stringify({ url, attached }))`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program, directory], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module', '-e', program, JSON.stringify({ dataDir, durable: false, ...options })],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  )
   children.add(child)
   const line = await new Promise<string>((resolve, reject) => {
     child.stdout!.once('data', (chunk) => resolve(String(chunk)))
@@ -76,6 +84,7 @@ async function ended(pid: number): Promise<void> {
 }
 
 async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
   const exited = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGKILL')
   await exited
@@ -170,10 +179,12 @@ describe('commands of one clone', () => {
     await ended(postmaster)
   })
 
-  it('start it once, when several begin at the same time', async () => {
-    const all = await Promise.all([startedElsewhere(), startedElsewhere(), started()])
+  it('make and start it once, when several begin at the same time', async () => {
+    const directory = await mkdtemp(join(root, 'new-'))
+    const all = await Promise.all([1, 2, 3].map(() => startedElsewhere({ dataDir: directory })))
     expect(new Set(all.map(({ url }) => url)).size).toBe(1)
     expect(all.filter(({ attached }) => !attached)).toHaveLength(1)
+    expect(readdirSync(directory)).toEqual(['postgres'])
   })
 
   it('never take the server of another clone for their own, not even in a copy of it', async () => {
@@ -209,7 +220,7 @@ describe.skipIf(process.platform !== 'linux')('after kill -9', () => {
   })
 
   it('of everything, the next start recovers what was committed', async () => {
-    const { child, url } = await startedElsewhere()
+    const { child, url } = await startedElsewhere({ durable: true })
     await query(url, 'TRUNCATE kept')
     await query(url, 'INSERT INTO kept VALUES (4)')
     const postmaster = postmasterOf()
@@ -233,7 +244,7 @@ describe.skipIf(process.platform !== 'linux')('after kill -9', () => {
   it('in the middle of an initialisation, the next start begins it anew', async () => {
     const directory = await mkdtemp(join(root, 'interrupted-'))
     const drafts = () => readdirSync(directory).filter((name) => name.startsWith('postgres.new-'))
-    const child = startedElsewhere(directory).catch(() => {})
+    const child = startedElsewhere({ dataDir: directory }).catch(() => {})
     await expect.poll(() => existsSync(join(directory, `${drafts()}/data/PG_VERSION`)), { timeout: 5_000 }).toBe(true)
     for (const running of children) running.kill('SIGKILL')
     await child
