@@ -2,6 +2,7 @@
  * Signing up and in, sessions, verified addresses and forgotten passwords: Better Auth, on the global tables that it owns. What a
  * user may do in a tenant is no business of it; it stays within `user`, `session`, `account` and `verification`.
  */
+import { isUniqueViolation } from '@offshoot/data'
 import type { Platform } from '@offshoot/host'
 import type { Mail } from '@offshoot/mail'
 import { text } from '@offshoot/rpc'
@@ -40,7 +41,7 @@ export function createAuth(platform: Platform, global: PrismaClient) {
     secret: sessionSecret(platform.secret),
     trustedOrigins: [new URL(publicUrl).origin, tenantOrigins(publicUrl)],
     telemetry: { enabled: false },
-    database: prismaAdapter(global, { provider: 'postgresql' }),
+    database: prismaAdapter(hidingTakenAddresses(global), { provider: 'postgresql' }),
     plugins: [bearer({ requireSignature: true })],
 
     emailAndPassword: {
@@ -111,6 +112,23 @@ export function createAuth(platform: Platform, global: PrismaClient) {
       level: 'warn',
       // Arguments are left out: they hold addresses and whatever the database was asked.
       log: (level, message) => log[level]({ part: 'better-auth' }, message),
+    },
+  })
+}
+
+/**
+ * Two who sign up with one address at once: the second finds it free, and its insert fails. Better Auth would say so; FORBIDDEN it takes as
+ * a reason to answer as for any address that is taken.
+ */
+function hidingTakenAddresses(global: PrismaClient) {
+  return global.$extends({
+    query: {
+      user: {
+        create: ({ args, query }) =>
+          query(args).catch((error) => {
+            throw isUniqueViolation(error) ? new APIError('FORBIDDEN') : error
+          }),
+      },
     },
   })
 }

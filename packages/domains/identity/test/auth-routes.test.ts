@@ -128,6 +128,12 @@ describe('signing up', () => {
     expect((await mailTo('owner@acme.test')).subject).toBe('You have an account already')
   })
 
+  it('does not tell it either when two sign up with one address at once', async () => {
+    const responses = await Promise.all([1, 2, 3].map(() => post('/sign-up/email', body('rushed@new.test'))))
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(await world.rows.global.user.count({ where: { email: 'rushed@new.test' } })).toBe(1)
+  })
+
   it('becomes whole by the link in the mail', async () => {
     await post('/sign-up/email', body('vera@new.test'))
     const { token } = await signIn('vera@new.test', 'a-long-password')
