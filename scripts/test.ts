@@ -2,7 +2,7 @@
  * `npm test -- [package…] [options of Vitest…]`: the tests of all packages, or of those that are named, on one PostgreSQL. What did
  * not change since it last passed is not run again; `--force` runs it all the same.
  */
-import { existsSync, globSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { root } from './database.ts'
 import { onInterrupt, run } from './run.ts'
@@ -17,6 +17,8 @@ interface Report {
   testResults: { name: string; status: string; assertionResults: { status: string; fullName: string }[] }[]
 }
 
+/** The figures of the last run, for programs. */
+const SUMMARY = join(root, '.reports/tests.json')
 const REPORT = '.reports/vitest.json'
 
 const packages = globSync('{apps/*,packages/*/*,benchmarks,scripts}/package.json', { cwd: root }).map(dirname)
@@ -26,6 +28,7 @@ async function main(args: string[]): Promise<number> {
   const rest = args.filter((argument) => argument !== '--force')
   const chosen: string[] = []
   while (rest[0] && packages.some((directory) => basename(directory) === rest[0])) chosen.push(rest.shift()!)
+  rmSync(SUMMARY, { force: true })
   for (const directory of packages) rmSync(join(root, directory, REPORT), { force: true })
 
   const started = Date.now()
@@ -67,6 +70,8 @@ function summarize(tested: string[], code: number, milliseconds: number): number
       }
     }
   }
+  mkdirSync(dirname(SUMMARY), { recursive: true })
+  writeFileSync(SUMMARY, JSON.stringify(sum))
   const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''
   console.log(`\nIn ${(milliseconds / 1000).toFixed(1)} s:\n${sum.passed} passed, ${sum.failed} failed${skipped}`)
   return code || Number(sum.failed > 0)

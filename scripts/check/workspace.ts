@@ -1,0 +1,49 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { root } from '../database.ts'
+
+/** A package of the workspace, as its package.json describes it. */
+export interface Package {
+  /** Below the root, with slashes: `packages/domains/orders`. */
+  directory: string
+  name: string
+  /** Subpaths that others may import: `.`, `./contract`. */
+  exports: readonly string[]
+  dependencies: Readonly<Record<string, string>>
+  devDependencies: Readonly<Record<string, string>>
+}
+
+/** A source file, below the root. */
+export interface Source {
+  path: string
+  text: string
+}
+
+/** Something to put right. */
+export interface Problem {
+  file: string
+  line?: number
+  message: string
+}
+
+/** The packages of the workspace, the root's own among them as `.`. */
+export function readPackages(): Package[] {
+  return globSync('{.,apps/*,packages/*/*,benchmarks,scripts}/package.json', { cwd: root }).map((path) => {
+    const manifest = JSON.parse(readFileSync(join(root, path), 'utf8'))
+    return {
+      directory: dirname(path).replaceAll('\\', '/'),
+      name: manifest.name,
+      exports: Object.keys(manifest.exports ?? {}),
+      dependencies: manifest.dependencies ?? {},
+      devDependencies: manifest.devDependencies ?? {},
+    }
+  })
+}
+
+/** Every source file that people write. */
+export function readSources(): Source[] {
+  return globSync('{apps/*,packages/*/*,benchmarks,scripts}/**/*.{ts,tsx,mjs}', {
+    cwd: root,
+    exclude: (path) => /(^|[\\/])(node_modules|generated|dist)$/.test(path),
+  }).map((path) => ({ path: path.replaceAll('\\', '/'), text: readFileSync(join(root, path), 'utf8') }))
+}
