@@ -46,7 +46,8 @@ describe('writing a migration', () => {
     expect(created!.sql).toBe('-- AlterTable\nALTER TABLE "order_line" ADD COLUMN     "gift" BOOLEAN;\n')
     expect(readFileSync(created!.path, 'utf8')).toBe(created!.sql)
     expect(created!.warnings).toEqual([])
-    expect(domain.migrations().at(-1)).toBe('29990101000001_add_gift')
+    expect(domain.migrations().slice(-2)).toEqual(['29990101000001_add_gift', 'migration_lock.toml'])
+    expect(created!.name).toBe('29990101000001_add_gift')
   })
 
   it('protects a new tenant table, and lists a new global one with its reason', async () => {
@@ -110,12 +111,13 @@ model Coupon {
         .replace('note     String      @default("")', 'remark String')
         .replace('sku      String', 'sku Int')
         .replace('  @@unique([tenantId, key])', '  @@unique([tenantId, remark])')
-        .replace(/\/\/\/ Global[^]*/, ''),
+        .replace(/\/\/\/ Global.*/s, ''),
     )
     const warnings = created!.warnings.join('\n')
     expect(warnings).toContain('drop the `country` table')
     expect(warnings).toContain('drop the column `note` on the `order` table')
     expect(warnings).toContain('Added the required column `remark` to the `order` table')
+    expect(warnings).toContain('ALTER TABLE "order" RENAME COLUMN "note" TO "remark"')
     expect(warnings).toMatch(/column `sku` on the `order_line` table (would be dropped and recreated|.*cast)/)
     expect(warnings).toContain('covering the columns `[tenant_id,remark]`')
     expect(created!.sql).toMatch(/^\/\*\n {2}Warnings:\n\n {2}- /)

@@ -1,6 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { asAdministrator } from '../src/migrate/connection.ts'
 import { domainRoles, type MigrateOptions, migrate, reset, roleUrls, status } from '../src/migrate/index.ts'
+import { readMigrations } from '../src/migrate/migrations.ts'
+import { inShadow } from '../src/migrate/shadow.ts'
 import { TEST_APP_SECRET as appSecret, emptyDatabase } from '../src/testing/index.ts'
 import { domainFolder } from './domain-folder.ts'
 
@@ -13,7 +16,7 @@ beforeAll(async () => {
 beforeEach(() => query(database.adminUrl, 'DROP SCHEMA IF EXISTS app, shop, stock CASCADE'))
 afterAll(() => database.drop())
 
-async function query(url: string, sql: string, values?: unknown[]): Promise<any[]> {
+async function query(url: string, sql: string, values?: unknown[]): Promise<Record<string, unknown>[]> {
   const client = new pg.Client(url)
   await client.connect()
   try {
@@ -31,7 +34,7 @@ function shop() {
 }
 
 const exists = async (url: string, table: string) =>
-  (await query(url, 'SELECT to_regclass($1) IS NOT NULL AS exists', [table]))[0].exists
+  (await query(url, 'SELECT to_regclass($1) IS NOT NULL AS exists', [table]))[0]!.exists
 
 describe('migrating', () => {
   it('applies what is pending, in order, and nothing a second time', async () => {
@@ -176,6 +179,18 @@ describe('migrating', () => {
   })
 })
 
+describe('an administrator', () => {
+  it('who lacks rights is told which', async () => {
+    const { options, adminUrl } = shop()
+    await migrate(options)
+    const { serving } = roleUrls(adminUrl, 'shop', appSecret)
+    await expect(migrate({ ...options, adminUrl: serving })).rejects.toMatchObject({
+      code: 'NOT_PERMITTED',
+      message: expect.stringContaining('must own the database and have CREATEROLE'),
+    })
+  })
+})
+
 describe('the status of a database', () => {
   it('is all pending before anything was migrated', async () => {
     expect(await shop().state()).toEqual({
@@ -259,6 +274,33 @@ describe('the status of a database', () => {
     expect(await query(adminUrl, `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'shop%'`)).toEqual([
       { nspname: 'shop' },
     ])
+  })
+
+  it('is found while the domain is served: its shadow is seen by nobody and blocks nobody', async () => {
+    const { domain, options, adminUrl } = shop()
+    await migrate(options)
+    const served = await asAdministrator(adminUrl, (client) =>
+      inShadow(client, domain, readMigrations(domain), () =>
+        query(
+          roleUrls(adminUrl, 'shop', appSecret).serving,
+          `SET statement_timeout = 1000; BEGIN; SELECT app.enter('${tenant}'); INSERT INTO shop."order" (id, key) VALUES (gen_random_uuid(), 'k');
+           INSERT INTO shop.order_line (order_id, position, sku) SELECT id, 1, 'sku' FROM shop."order"; COMMIT;
+           BEGIN; SELECT app.enter('${tenant}'); SELECT key FROM shop."order"`,
+        ),
+      ),
+    )
+    expect(served).toEqual([{ key: 'k' }])
+    expect(await query(adminUrl, 'SELECT sku FROM shop.order_line')).toEqual([{ sku: 'sku' }])
+  })
+
+  it('copes with an extension outside of the domain', async () => {
+    const { domain, options, state } = shop()
+    domain.writeMigration(
+      '20260102000000_citext',
+      'CREATE EXTENSION IF NOT EXISTS citext SCHEMA public; ALTER TABLE "order" ADD COLUMN label public.citext',
+    )
+    await migrate(options)
+    expect((await state()).problems).toEqual([])
   })
 })
 

@@ -31,11 +31,11 @@ stock.writeMigration(
 const domains = [shop, { ...stock, definerFunctions: { tenants_of: 'for tests' } }]
 
 /** Runs statements as one client, in one transaction where they begin one. */
-async function as(url: string, ...statements: string[]): Promise<any[]> {
+async function as(url: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
   const client = new pg.Client(url)
   await client.connect()
   try {
-    let rows: any[] = []
+    let rows: Record<string, unknown>[] = []
     for (const sql of statements) rows = (await client.query(sql)).rows
     return rows
   } finally {
@@ -162,10 +162,10 @@ describe('the roles of a domain', () => {
     expect(await verifier()).toBe(before)
   })
 
-  async function verifier(): Promise<string> {
+  async function verifier(): Promise<unknown> {
     const name = domainRoles(databaseOf(database.adminUrl), 'shop').serving
     const [row] = await as(database.adminUrl, `SELECT rolpassword FROM pg_authid WHERE rolname = '${name}'`)
-    return row.rolpassword
+    return row!.rolpassword
   }
 
   it('are refused when someone gave them more than a domain may have', async () => {

@@ -35,8 +35,27 @@ export async function connect(adminUrl: string): Promise<pg.Client> {
   return client
 }
 
+/** Runs `work` as the administrator of a database, while no other process changes its structure. */
+export async function asAdministrator<T>(adminUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await connect(adminUrl)
+  try {
+    return await withLock(client, () => work(client))
+  } catch (error) {
+    if ((error as pg.DatabaseError).code !== INSUFFICIENT_PRIVILEGE) throw error
+    throw new MigrationError(
+      'NOT_PERMITTED',
+      `${client.user} may not administer ${client.database}: ${reason(error)}; it must own the database and have CREATEROLE, or be a superuser`,
+      { cause: error },
+    )
+  } finally {
+    await client.end()
+  }
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501'
+
 /** Runs `work` while no other process changes the structure of this database. */
-export async function withLock<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+async function withLock<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query(`SET lock_timeout = ${WAIT_MS}`)
   try {
     await client.query('SELECT pg_advisory_lock($1)', [LOCK])

@@ -1,9 +1,9 @@
 /** Writes migrations: from the change of `schema.prisma`, with the row security and the grants of new tables. */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import pg from 'pg'
 import { type Violation, violationsOf } from './check-catalog.ts'
-import { connect, withLock } from './connection.ts'
+import { asAdministrator } from './connection.ts'
 import { takeSnapshot, warningsOf } from './data-loss.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
@@ -49,24 +49,29 @@ export async function createMigration(options: CreateMigrationOptions): Promise<
     )
   }
   const migrations = readMigrations(domain)
-  const client = await connect(adminUrl)
-  try {
-    const draft = await withLock(client, () => inShadow(client, domain, migrations, () => draftChange(client, domain)))
-    if (!draft) {
-      log?.(`${domain.name}: schema.prisma says what the migrations make; nothing to write`)
-      return undefined
-    }
-    const directory = join(domain.directory, 'migrations', `${timestampAfter(migrations.at(-1)?.name)}_${name}`)
-    const path = join(directory, 'migration.sql')
-    mkdirSync(directory, { recursive: true })
-    writeFileSync(path, draft.sql, { flag: 'wx' })
-    log?.(`${domain.name}: wrote ${path}; read it, then db:migrate`)
-    for (const warning of draft.warnings) log?.(`${domain.name}: warning: ${warning}`)
-    for (const { rule, message } of draft.violations) log?.(`${domain.name}: violation: ${message} [${rule}]`)
-    return { name: basename(directory), path, ...draft }
-  } finally {
-    await client.end()
+  const draft = await asAdministrator(adminUrl, (client) =>
+    inShadow(client, domain, migrations, () => draftChange(client, domain)),
+  )
+  if (!draft) {
+    log?.(`${domain.name}: schema.prisma says what the migrations make; nothing to write`)
+    return undefined
   }
+  const folder = join(domain.directory, 'migrations')
+  const created = `${timestampAfter(migrations.at(-1)?.name)}_${name}`
+  const path = join(folder, created, 'migration.sql')
+  mkdirSync(join(folder, created), { recursive: true })
+  writeFileSync(path, draft.sql, { flag: 'wx' })
+  writeLockfile(folder)
+  log?.(`${domain.name}: wrote ${path}; read it, then db:migrate`)
+  for (const warning of draft.warnings) log?.(`${domain.name}: warning: ${warning}`)
+  for (const { rule, message } of draft.violations) log?.(`${domain.name}: violation: ${message} [${rule}]`)
+  return { name: created, path, ...draft }
+}
+
+/** Without this file Prisma's own command line, for whoever has it, takes the folder for no migrations at all. */
+function writeLockfile(folder: string): void {
+  const path = join(folder, 'migration_lock.toml')
+  if (!existsSync(path)) writeFileSync(path, 'provider = "postgresql"\n')
 }
 
 type Draft = Pick<CreatedMigration, 'sql' | 'warnings' | 'violations'>

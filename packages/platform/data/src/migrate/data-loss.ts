@@ -76,6 +76,13 @@ function columnWarnings(before: Snapshot, after: Snapshot): string[] {
       else if (present.required && !required)
         warnings.push(`Made the ${name} required. This will fail if there are existing NULL values in that column.`)
     }
+    const dropped = oldColumns.find(({ column }) => !is.has(column))?.column
+    const added = columns.find(({ column }) => !was.has(column))?.column
+    if (dropped && added) {
+      warnings.push(
+        `If \`${dropped}\` was renamed to \`${added}\`, write ALTER TABLE "${table}" RENAME COLUMN "${dropped}" TO "${added}" instead.`,
+      )
+    }
     for (const { column, required, filled } of columns) {
       if (!was.has(column) && required && !filled)
         warnings.push(

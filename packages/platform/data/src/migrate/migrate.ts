@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Client, DatabaseError } from 'pg'
-import { connect, quote, reason, withLock } from './connection.ts'
+import { asAdministrator, quote, reason } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
 import { ensureHistory, type Migration, pendingMigrations } from './migrations.ts'
@@ -27,12 +27,7 @@ export interface MigrateOptions {
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   const applied: string[] = []
   for (const [url, residents] of byDatabase(options)) {
-    const client = await connect(url)
-    try {
-      await withLock(client, async () => applied.push(...(await migrateLocked(client, residents, options))))
-    } finally {
-      await client.end()
-    }
+    applied.push(...(await asAdministrator(url, (client) => migrateLocked(client, residents, options))))
   }
   return applied
 }

@@ -4,19 +4,14 @@
  */
 import type { Client } from 'pg'
 import { APP_SCHEMA } from './app-schema.ts'
-import { connect, quote, withLock } from './connection.ts'
+import { asAdministrator, quote } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
 import { type DomainRoles, domainRoles, scramVerifier } from './roles.ts'
 
 /** Brings roles, schemas and rights of `domains` in the database of `adminUrl` up to date. */
 export async function provision(adminUrl: string, domains: readonly DomainSchema[], appSecret: string): Promise<void> {
-  const client = await connect(adminUrl)
-  try {
-    await withLock(client, () => provisionLocked(client, domains, appSecret))
-  } finally {
-    await client.end()
-  }
+  await asAdministrator(adminUrl, (client) => provisionLocked(client, domains, appSecret))
 }
 
 /** The same on a connection that already holds the migration lock. */

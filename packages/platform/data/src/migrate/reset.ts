@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { connect, quote, withLock } from './connection.ts'
+import { asAdministrator, quote } from './connection.ts'
 import { MigrationError } from './errors.ts'
 import { byDatabase, type MigrateOptions, migrateLocked } from './migrate.ts'
 
@@ -18,18 +18,12 @@ export async function reset(options: ResetOptions): Promise<string[]> {
   if (!options.force) for (const url of databases.keys()) assertExpendable(url)
   const applied: string[] = []
   for (const [url, residents] of databases) {
-    const client = await connect(url)
-    try {
-      await withLock(client, async () => {
-        await dropSchemas(
-          client,
-          residents.map(({ name }) => name),
-        )
-        applied.push(...(await migrateLocked(client, residents, options)))
-      })
-    } finally {
-      await client.end()
-    }
+    const names = residents.map(({ name }) => name)
+    const again = await asAdministrator(url, async (client) => {
+      await dropSchemas(client, names)
+      return migrateLocked(client, residents, options)
+    })
+    applied.push(...again)
   }
   return applied
 }

@@ -3,7 +3,8 @@
  *
  * It is made in the domain's own database, under the domain's own name, in a transaction that never commits: the real schema
  * is renamed out of the way, which nobody else sees, and the migrations run into an empty one. So it needs no right to
- * create databases, nothing is left behind whatever ends the process, and both structures are printed alike.
+ * create databases, nothing is left behind whatever ends the process, and both structures are printed alike. An extension
+ * must live outside of the domain's schema (`CREATE EXTENSION IF NOT EXISTS … SCHEMA public`), where both find it.
  */
 import { randomUUID } from 'node:crypto'
 import type { Client, DatabaseError } from 'pg'

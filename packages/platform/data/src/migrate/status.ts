@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import { connect, withLock } from './connection.ts'
+import { asAdministrator } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError, type MigrationErrorCode } from './errors.ts'
 import { byDatabase, type MigrateOptions } from './migrate.ts'
@@ -22,14 +22,9 @@ export async function status(
 ): Promise<DomainStatus[]> {
   const found = new Map<string, DomainStatus>()
   for (const [url, residents] of byDatabase(options)) {
-    const client = await connect(url)
-    try {
-      await withLock(client, async () => {
-        for (const domain of residents) found.set(domain.name, await statusOf(client, domain))
-      })
-    } finally {
-      await client.end()
-    }
+    await asAdministrator(url, async (client) => {
+      for (const domain of residents) found.set(domain.name, await statusOf(client, domain))
+    })
   }
   return options.domains.map(({ name }) => found.get(name)!)
 }
