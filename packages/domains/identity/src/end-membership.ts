@@ -1,5 +1,6 @@
 import { conflict, type Role, Role as roles } from '@offshoot/rpc'
 import { identity } from './contract.ts'
+import { stillOpen } from './invitations.ts'
 import { isLower, type OrganizationChange } from './organization-change.ts'
 
 interface MemberRow {
@@ -42,8 +43,7 @@ export async function withdrawInvitations(
   const withdrawn = await tx.invitation.updateManyAndReturn({
     where: {
       invitedBy,
-      closedAt: null,
-      expiresAt: { gt: new Date() },
+      ...stillOpen(),
       role: mayInvite ? { in: roles.options.filter((other) => isLower(role, other)) } : undefined,
     },
     data: { closedAt: new Date() },

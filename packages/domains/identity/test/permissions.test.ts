@@ -18,7 +18,7 @@ describe('the permission table', () => {
         `| \`${action}\` ${roles.map((role) => (allowed.includes(role) ? '| yes ' : '| ')).join('')}|`,
     )
     const table = [`| action | ${roles.join(' | ')} |`, '|---|---|---|---|', ...rows].join('\n')
-    expect(plain(/<!-- permissions -->([^]*)<!-- \/permissions -->/.exec(readme)![1]!)).toBe(plain(table))
+    expect(plain(/<!-- permissions -->([\s\S]*)<!-- \/permissions -->/.exec(readme)![1]!)).toBe(plain(table))
   })
 
   let app: TestApp
