@@ -49,6 +49,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
     await Promise.allSettled([...opened.values()].map((lanes) => lanes.close()))
   }
 
+  const routes: Host['routes'] = []
   try {
     for (const domain of domains) {
       const url = options.databaseUrl(domain.name)
@@ -61,6 +62,8 @@ export async function startDomains(options: HostOptions): Promise<Host> {
       })
       opened.set(domain, lanes)
       servers.set(domain.name, serveDomain(domain, lanes, { platform, tokens, link }))
+      const own = domain.definition.routes
+      if (own) routes.push({ path: own.path, router: own.router({ platform, global: lanes.global }) })
     }
   } catch (error) {
     await stop()
@@ -70,12 +73,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
   return {
     link,
     tokens,
-    routes: domains.flatMap((domain) => {
-      const { routes } = domain.definition
-      return routes
-        ? [{ path: routes.path, router: routes.router({ platform, global: opened.get(domain)!.global }) }]
-        : []
-    }),
+    routes,
     async health() {
       const states = domains.map(async (domain) => {
         const up = await opened
