@@ -241,6 +241,18 @@ describe('the catalog check', () => {
     expect(nullable.map(({ rule }) => rule)).toEqual(['tenant-nullable', 'primary-key'])
   })
 
+  it.each([
+    ['a schema', 'reach', 'CREATE SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO {serving}'],
+    ['a view', 'reach', 'CREATE VIEW public.leak AS SELECT * FROM "order"; GRANT SELECT ON public.leak TO {serving}'],
+    [
+      'a function that runs as someone else',
+      'reach reach reach',
+      'CREATE FUNCTION public.leak() RETURNS SETOF "order" LANGUAGE sql SECURITY DEFINER AS $$ SELECT * FROM shop."order" $$',
+    ],
+  ])('finds %s outside of the domain that its roles can reach', async (_, rules, sql) => {
+    expect((await after(sql)).map(({ rule }) => rule).join(' ')).toBe(rules)
+  })
+
   it('accepts a definer policy only where functions are listed', async () => {
     const violations = await after(
       `CREATE POLICY definer ON stock.item FOR SELECT TO ${domainRoles(databaseOf(database.adminUrl), 'stock').definer} USING (true)`,

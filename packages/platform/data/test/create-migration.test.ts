@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createMigration, migrate, status } from '../src/migrate/index.ts'
+import { createMigration, migrate, status, unwrittenChange } from '../src/migrate/index.ts'
 import { emptyDatabase, TEST_APP_SECRET } from '../src/testing/index.ts'
 import { type DomainFolder, domainFolder } from './domain-folder.ts'
 
@@ -139,6 +139,36 @@ model Coupon {
     await migrate({ adminUrl: other.adminUrl, domains: [domain], appSecret: TEST_APP_SECRET })
     expect(await status({ adminUrl: other.adminUrl, domains: [domain] })).toMatchObject([{ pending: [], problems: [] }])
     await other.drop()
+  })
+
+  it('says when one migration cannot do it', async () => {
+    const domain = domainFolder()
+    await change(
+      domain,
+      (schema) => `${schema.replace('  key ', '  kind Kind @default(A)\n$&')}\nenum Kind {\n  A\n}\n`,
+      'kind',
+    )
+    const refused = change(domain, (schema) => schema.replace('@default(A)', '@default(B)').replace('  A\n', '$&  B\n'))
+    await expect(refused).rejects.toMatchObject({
+      code: 'MIGRATION_FAILED',
+      message: expect.stringContaining('in several migrations'),
+    })
+  })
+
+  it('can be told beforehand, for a check that none was forgotten', async () => {
+    const domain = domainFolder()
+    expect(await unwrittenChange({ adminUrl: database.adminUrl, domain })).toBeUndefined()
+    domain.editSchema((schema) => schema.replace('sku      String', 'sku String\n  gift Boolean?'))
+    expect(await unwrittenChange({ adminUrl: database.adminUrl, domain })).toContain('ADD COLUMN     "gift" BOOLEAN')
+    expect(domain.migrations()).toEqual(['20260101000000_init'])
+  })
+
+  it('refuses a schema that Prisma refuses', async () => {
+    const refused = change(domainFolder(), (schema) => `${schema}\nmodel Broken {`)
+    await expect(refused).rejects.toMatchObject({
+      code: 'SCHEMA_REFUSED',
+      message: expect.stringContaining('schema.prisma'),
+    })
   })
 
   it('leaves alone what Prisma has no words for', async () => {

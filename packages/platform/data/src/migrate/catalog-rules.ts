@@ -216,10 +216,22 @@ export const RIGHTS_RULES: readonly CatalogRule[] = [
   },
   {
     rule: 'reach',
-    sql: `SELECT format('%I', nspname) AS object, ${grantee('acl')} AS detail
-      FROM domain CROSS JOIN pg_namespace n CROSS JOIN aclexplode(nspacl) AS acl
-      WHERE n.oid <> namespace AND nspname <> 'app' AND ${roleNamed('acl')} IS NOT NULL`,
-    message: (schema, role) => `Schema ${schema} can be reached by ${role}, a role of another domain; revoke it`,
+    sql: `WITH elsewhere AS (
+        SELECT * FROM domain CROSS JOIN LATERAL (
+          SELECT oid AS other, nspname, nspacl FROM pg_namespace WHERE oid <> namespace AND nspname !~ '^pg_|^information_schema$'
+        ) others
+      ), role AS (SELECT oid AS role, rolname FROM roles WHERE NOT rolsuper)
+      SELECT format('%I', nspname) AS object, ${grantee('acl')} AS detail
+      FROM elsewhere CROSS JOIN aclexplode(nspacl) AS acl WHERE nspname <> 'app' AND ${roleNamed('acl')} IS NOT NULL
+      UNION ALL
+      SELECT format('%I.%I', nspname, relname), rolname FROM elsewhere JOIN pg_class c ON relnamespace = other AND relkind IN ('r', 'p', 'v', 'm', 'f') CROSS JOIN role
+      WHERE has_schema_privilege(role, other, 'USAGE') AND has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+      UNION ALL
+      SELECT p.oid::regprocedure::text, rolname FROM elsewhere JOIN pg_proc p ON pronamespace = other AND prosecdef CROSS JOIN role
+      WHERE has_schema_privilege(role, other, 'USAGE') AND has_function_privilege(role, p.oid, 'EXECUTE')
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')`,
+    message: (object, role) => `${object} is outside of the domain, but its role ${role} can reach it; revoke that`,
   },
   {
     rule: 'database-grant',

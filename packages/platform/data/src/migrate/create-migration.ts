@@ -3,11 +3,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { type Violation, violationsOf } from './check-catalog.ts'
-import { asAdministrator } from './connection.ts'
+import { asAdministrator, reason } from './connection.ts'
 import { takeSnapshot, warningsOf } from './data-loss.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
-import { failure } from './migrate.ts'
 import { readMigrations } from './migrations.ts'
 import { sqlForChange } from './schema-engine.ts'
 import { runScript } from './script.ts'
@@ -68,6 +67,17 @@ export async function createMigration(options: CreateMigrationOptions): Promise<
   return { name: created, path, ...draft }
 }
 
+/** What `createMigration` would write for the change of schema.prisma; undefined when the migrations make what it says. */
+export async function unwrittenChange(
+  options: Pick<CreateMigrationOptions, 'adminUrl' | 'domain'>,
+): Promise<string | undefined> {
+  const { adminUrl, domain } = options
+  const draft = await asAdministrator(adminUrl, (client) =>
+    inShadow(client, domain, readMigrations(domain), () => draftChange(client, domain)),
+  )
+  return draft?.sql
+}
+
 /** Without this file Prisma's own command line, for whoever has it, takes the folder for no migrations at all. */
 function writeLockfile(folder: string): void {
   const path = join(folder, 'migration_lock.toml')
@@ -100,7 +110,11 @@ async function tryOut(client: pg.Client, domain: DomainSchema, sql: string): Pro
   try {
     await runScript(client, domain.name, sql)
   } catch (error) {
-    throw failure(domain.name, 'to be written', sql, error as pg.DatabaseError)
+    throw new MigrationError(
+      'MIGRATION_FAILED',
+      `${domain.name}: PostgreSQL refuses the migration to what schema.prisma says: ${reason(error)}; go there in several migrations`,
+      { cause: error },
+    )
   }
 }
 

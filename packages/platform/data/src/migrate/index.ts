@@ -1,5 +1,10 @@
 export { checkCatalog, type Violation } from './check-catalog.ts'
-export { type CreatedMigration, type CreateMigrationOptions, createMigration } from './create-migration.ts'
+export {
+  type CreatedMigration,
+  type CreateMigrationOptions,
+  createMigration,
+  unwrittenChange,
+} from './create-migration.ts'
 export type { DomainSchema } from './domain-schema.ts'
 export { MigrationError, type MigrationErrorCode } from './errors.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
