@@ -9,8 +9,8 @@ export interface ChildOptions {
   main: string
   args?: string[]
   cwd?: string
-  /** A module to load before {@link Child.go}. */
-  warm?: string
+  /** What to load before {@link Child.go}: a module of the program, or (`packages`) the npm packages that it uses. */
+  warm?: string | 'packages'
   env: Environment
 }
 
@@ -22,10 +22,14 @@ export class Child {
 
   constructor({ name, main, args = [], cwd, warm, env }: ChildOptions) {
     this.name = name
+    const warmth =
+      warm === 'packages'
+        ? { OFFSHOOT_WARM: join(import.meta.dirname, 'warm-packages.ts'), OFFSHOOT_WARM_FOR: main }
+        : { OFFSHOOT_WARM: warm }
     this.#process = fork(main, args, {
       cwd,
-      env: { ...env, OFFSHOOT_WARM: warm } as NodeJS.ProcessEnv,
-      execArgv: ['--import', join(import.meta.dirname, 'gate.ts')],
+      env: { ...env, ...warmth } as NodeJS.ProcessEnv,
+      execArgv: ['--experimental-import-meta-resolve', '--import', join(import.meta.dirname, 'gate.ts')],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       // Out of reach of the terminal's Ctrl-C: the supervisor alone says when, and in which order, things stop.
       detached: process.platform !== 'win32',

@@ -56,6 +56,8 @@ class Product {
   #database: Database | undefined
   /** Processes that run now: apps, and what prepares the database for them. */
   readonly #children = new Set<Child>()
+  /** In development: the processes for after the next change, which have loaded what does not change. */
+  #next: Child[] = []
   #unwatch = () => {}
   /** The port that the gateway found; it keeps it over restarts. */
   #port: string | undefined
@@ -82,13 +84,14 @@ class Product {
 
   async #startAndServe(): Promise<number> {
     const migration = this.#forkMigration()
-    const apps = this.#forkApps()
+    const apps = this.#forkApps(false)
     this.#opening = this.#openDatabase()
     this.#database = await this.#opening
     await this.#migrate(migration)
     const { url, ended } = await this.#open(apps)
     this.#greet(url)
     if (this.#watch) {
+      this.#next = this.#forkApps(true)
       this.#restartOnChange()
       return this.#signal.promise
     }
@@ -118,14 +121,15 @@ class Product {
   async #restart(files: Set<string>): Promise<void> {
     if (this.stopping) return
     const started = Date.now()
-    const before = [...this.#children]
     try {
       await this.#generateFor(files)
-      const apps = this.#forkApps()
+      const apps = this.#takeNext(files)
+      const before = [...this.#children].filter((child) => !apps.includes(child))
       await Promise.all(before.map((child) => child.stop(RESTART_GRACE_MS)))
       if (restructures(files)) await this.#migrate(this.#forkMigration())
       await this.#open(apps)
       const names = [...files].map((file) => relative(root, file)).join(', ')
+      this.#next = this.#forkApps(true)
       log(`restarted in ${Date.now() - started} ms after a change of ${names}`)
     } catch (error) {
       if (this.stopping) return
@@ -144,6 +148,14 @@ class Product {
     }
   }
 
+  /** The processes that wait for a change; new ones where settings have changed, or one of them has ended. */
+  #takeNext(files: Set<string>): Child[] {
+    const next = this.#next
+    this.#next = []
+    const usable = next.length > 0 && next.every((child) => child.alive) && !files.has(join(root, '.env'))
+    return usable ? next : this.#forkApps(true)
+  }
+
   #forkMigration(): Child {
     return this.#fork({
       name: 'migration',
@@ -160,9 +172,10 @@ class Product {
     else await migration.stop(0)
   }
 
-  #forkApps(): Child[] {
+  /** Processes of all apps, loading what they need and waiting to be opened; `fresh` ones load their own modules only then. */
+  #forkApps(fresh: boolean): Child[] {
     return globSync('apps/*/src/main.ts', { cwd: root }).map((main) => {
-      const warm = join(root, dirname(main), 'app.ts')
+      const warm = fresh ? 'packages' : join(root, dirname(main), 'app.ts')
       return this.#fork({ name: main.split(sep)[1]!, main: join(root, main), warm })
     })
   }
