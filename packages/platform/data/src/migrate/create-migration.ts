@@ -91,6 +91,7 @@ async function draftChange(client: pg.Client, domain: DomainSchema): Promise<Dra
   if (!script) return undefined
   // Prisma recreates an enum between BEGIN and COMMIT; a migration is one transaction already.
   const change = script.replace(/^(BEGIN|COMMIT);\n?/gm, '')
+  refuseNewValuesInUse(domain, change)
   const before = await takeSnapshot(client, domain.name)
   const known = new Set((await violationsOf(client, domain)).map(({ message }) => message))
   await tryOut(client, domain, change)
@@ -110,12 +111,23 @@ async function tryOut(client: pg.Client, domain: DomainSchema, sql: string): Pro
   try {
     await runScript(client, domain.name, sql)
   } catch (error) {
-    throw new MigrationError(
-      'MIGRATION_FAILED',
-      `${domain.name}: PostgreSQL refuses the migration to what schema.prisma says: ${reason(error)}; go there in several migrations`,
-      { cause: error },
-    )
+    throw notAtOnce(domain, reason(error), error)
   }
+}
+
+/** PostgreSQL refuses a value of an enum in the transaction that adds it, except where that made the enum: as the shadow did. */
+function refuseNewValuesInUse(domain: DomainSchema, sql: string): void {
+  for (const [, value] of sql.matchAll(/ ADD VALUE ('(?:[^']|'')*')/g)) {
+    if (sql.split(value!).length > 2) throw notAtOnce(domain, `the enum's new value ${value} is used as well`)
+  }
+}
+
+function notAtOnce(domain: DomainSchema, why: string, cause?: unknown): MigrationError {
+  return new MigrationError(
+    'MIGRATION_FAILED',
+    `${domain.name}: PostgreSQL would refuse one migration to what schema.prisma says: ${why}; go there in several`,
+    { cause },
+  )
 }
 
 /** The calls that protect tables which are not yet: row security and grants for those of tenants, grants for global ones. */

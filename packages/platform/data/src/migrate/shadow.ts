@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto'
 import type { Client, DatabaseError } from 'pg'
 import { quote } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
+import { MigrationError } from './errors.ts'
 import { failure } from './migrate.ts'
 import type { Migration } from './migrations.ts'
 import { ensureRoles, installSchemas, knownRoles } from './provision.ts'
@@ -41,6 +42,7 @@ export async function inShadow<T>(
       try {
         await runScript(client, domain.name, sql)
       } catch (error) {
+        if ((error as DatabaseError).code === UNSAFE_NEW_ENUM_VALUE) throw tooOld(domain.name, error)
         throw failure(domain.name, name, sql, error as DatabaseError)
       }
     }
@@ -48,6 +50,17 @@ export async function inShadow<T>(
   } finally {
     await client.query('ROLLBACK')
   }
+}
+
+const UNSAFE_NEW_ENUM_VALUE = '55P04'
+
+function tooOld(domain: string, cause: unknown): MigrationError {
+  return new MigrationError(
+    'NOT_PERMITTED',
+    `${domain}: its migrations add a value to an enum and use it later, which can't be retraced in one transaction before ` +
+      'PostgreSQL 17; use a later version, or text with a CHECK',
+    { cause },
+  )
 }
 
 /** The roles of the domain; made for the transaction when the database has none yet. */
