@@ -94,7 +94,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   }
   for (const { path, router } of host.routes) app.use(path, router)
   if (!production) app.get(graphqlPath, allowGraphiQL)
-  app.use(graphqlPath, express.raw({ type: () => true, limit: largestBody }), refuseEmpty, graphql as RequestHandler)
+  app.all(graphqlPath, express.raw({ type: () => true, limit: largestBody }), refuseEmpty, graphql as RequestHandler)
   if (!production) app.use(devPages(mailer))
   app.use(homePage({ domains, production }))
   app.use((_, response) => {

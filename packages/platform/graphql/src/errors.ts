@@ -14,9 +14,9 @@ export function publicError(error: unknown, { hints }: { hints: boolean }): Grap
   const made =
     cause instanceof Problem
       ? fromProblem(located, cause)
-      : cause instanceof GraphQLError
+      : located && cause instanceof GraphQLError
         ? fromGraphQL(located, cause, hints)
-        : fromProblem(located, internal(cause), cause)
+        : fromProblem(located, internal(cause), cause instanceof Error ? cause : new Error(String(cause)))
   published.add(made)
   return made
 }
@@ -26,33 +26,29 @@ const published = new WeakSet<GraphQLError>()
 function fromProblem(
   located: GraphQLError | undefined,
   { message, code, reason, data }: Problem,
-  unexpected?: unknown,
+  originalError?: Error,
 ): GraphQLError {
   return new GraphQLError(message, {
     nodes: located?.nodes,
     path: located?.path,
     extensions: { code, reason, ...(data && { data }) },
-    originalError:
-      unexpected === undefined ? undefined : unexpected instanceof Error ? unexpected : new Error(String(unexpected)),
+    originalError,
   })
 }
 
+/** `located` says more than its cause: which variable, for example. What kind of error it is says the cause. */
 function fromGraphQL(
-  located: GraphQLError | undefined,
-  { message, extensions: { code, http } }: GraphQLError,
+  located: GraphQLError,
+  { extensions: { code, http } }: GraphQLError,
   hints: boolean,
 ): GraphQLError {
+  const { message, nodes, source, positions, path } = located
   const extensions: GraphQLErrorExtensions = {
     code: 'BAD_USER_INPUT',
     reason: code ?? 'INVALID_INPUT',
     // Nothing was executed: 400, except that for `application/json` the specification wants 200 of whatever is a GraphQL request at all.
-    ...(!located?.path && { http: { status: 400, ...http, spec: code !== 'BAD_REQUEST' } }),
+    ...(!path && { http: { status: 400, ...http, spec: code !== 'BAD_REQUEST' } }),
   }
-  return new GraphQLError(hints ? message : message.replace(/ Did you mean .*$/s, ''), {
-    nodes: located?.nodes,
-    source: located?.source,
-    positions: located?.positions,
-    path: located?.path,
-    extensions,
-  })
+  const shown = hints ? message : message.replace(/ Did you mean .*$/s, '')
+  return new GraphQLError(shown, { nodes, source, positions, path, extensions })
 }
