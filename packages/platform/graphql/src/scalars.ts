@@ -1,6 +1,6 @@
 import { GraphQLError, GraphQLScalarType, Kind } from 'graphql'
 
-const timestamp = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
+const timestamp = /^(\d{4}-\d\d-\d\d)[Tt](?!24)\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
 
 /** RFC 3339; what comes in may have any offset, what goes out is UTC with milliseconds. Contracts carry the latter as text. */
 export const DateTime = new GraphQLScalarType<string, string>({
@@ -13,25 +13,34 @@ export const DateTime = new GraphQLScalarType<string, string>({
 })
 
 function parseTimestamp(value: unknown): string {
-  const date = typeof value === 'string' && timestamp.test(value) ? new Date(value) : undefined
-  if (!date || Number.isNaN(date.getTime()))
-    throw new GraphQLError('A DateTime is RFC 3339 text, such as "2026-01-31T09:30:00Z".')
-  return date.toISOString()
+  const [text, day] = (typeof value === 'string' && timestamp.exec(value)) || []
+  // `Date` takes 30 February for 2 March; a day that exists comes back as it was. Outside of the years 0 to 9999 there is no RFC 3339.
+  const time = text && iso(`${day}T00:00:00Z`)?.startsWith(day!) ? iso(text.toUpperCase()) : undefined
+  if (!time || !/^\d/.test(time)) throw new GraphQLError('A DateTime is RFC 3339 text, such as "2026-01-31T09:30:00Z".')
+  return time
+}
+
+function iso(text: string): string | undefined {
+  const date = new Date(text)
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }
 
 const decimal = /^-?\d{1,18}(\.\d{1,18})?$/
 
-/** Exact: text on the way out, and on the way in text, an integer, or a literal as it was written. */
+/** Exact: text on the way out, and on the way in text, a number that JSON's readers keep exactly, or a literal as it was written. */
 export const Decimal = new GraphQLScalarType<string, string>({
   name: 'Decimal',
   description: 'An exact decimal number as text, such as "12.50".',
   serialize: (value) => value as string,
-  parseValue: (value) => parseDecimal(typeof value === 'number' ? String(value) : value),
+  parseValue: (value) => parseDecimal(typeof value === 'number' && isExact(value) ? String(value) : value),
   parseLiteral: (node) =>
     parseDecimal(
       node.kind === Kind.STRING || node.kind === Kind.INT || node.kind === Kind.FLOAT ? node.value : undefined,
     ),
 })
+
+/** A number with more than 15 digits may not be the one that was sent. */
+const isExact = (value: number) => String(value).replace(/[-.]/g, '').length <= 15
 
 function parseDecimal(value: unknown): string {
   if (typeof value !== 'string' || !decimal.test(value)) {
