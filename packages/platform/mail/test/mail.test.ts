@@ -1,0 +1,111 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { catchingMailer, type Mailer, smtpMailer } from '../src/index.ts'
+import { openSmtpServer, type SmtpServer } from './smtp-server.ts'
+
+const from = 'Offshoot <no-reply@offshoot.test>'
+const mail = { to: 'ann@acme.test', subject: 'Invitation', text: 'Come in:\nhttp://localhost:4000/invitations/1' }
+
+const servers: SmtpServer[] = []
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close()
+})
+async function server(): Promise<SmtpServer> {
+  const opened = await openSmtpServer()
+  servers.push(opened)
+  return opened
+}
+
+/** What somebody might type as their address, to reach others or to write a header of ours. */
+const injections = [
+  ['a line break and a header', 'ann@acme.test\r\nBcc: eve@evil.test'],
+  ['a bare line feed', 'ann@acme.test\nBcc: eve@evil.test'],
+  ['an SMTP command', 'ann@acme.test>\r\nRCPT TO:<eve@evil.test'],
+  ['a second address', 'ann@acme.test, eve@evil.test'],
+  ['a group', 'all: ann@acme.test, eve@evil.test;'],
+  ['an address in a name', '"ann@acme.test" <eve@evil.test>'],
+  ['a comment', 'eve@evil.test (ann@acme.test)'],
+  ['nothing', ''],
+  ['no address', 'ann'],
+  ['a blank', 'ann @acme.test'],
+] as const
+
+describe('mail that is sent', () => {
+  it('arrives as it was written, from the address of the installation', async () => {
+    const smtp = await server()
+    const mailer = smtpMailer(smtp.url, from)
+    expect(mailer.caught).toBeNull()
+    await mailer.send(mail)
+    await mailer.send({ ...mail, to: 'bo@globex.test', subject: 'Grüße 🙂', text: '.\r\nQUIT\r\n' })
+    expect(smtp.received[0]).toMatchObject({
+      from: '<no-reply@offshoot.test>',
+      to: ['<ann@acme.test>'],
+      body: mail.text,
+    })
+    expect(smtp.received[0]!.headers.get('subject')).toBe('Invitation')
+    expect(smtp.received[0]!.headers.get('from')).toBe(from)
+    expect(smtp.received[1]).toMatchObject({ to: ['<bo@globex.test>'], body: '.\nQUIT' })
+    expect(smtp.received[1]!.headers.get('subject')).toMatch(/^=\?UTF-8\?/)
+  })
+
+  it('rejects when the mail server refuses the address', async () => {
+    const smtp = await server()
+    await expect(smtpMailer(smtp.url, from).send({ ...mail, to: 'refused@acme.test' })).rejects.toThrow(
+      'no such mailbox',
+    )
+    expect(smtp.received).toEqual([])
+  })
+
+  it('rejects when there is no mail server, without naming the password that it has', async () => {
+    const smtp = await server()
+    await smtp.close()
+    servers.length = 0
+    const url = smtp.url.replace('//', '//mailer:S3CRET@')
+    const failure = await smtpMailer(url, from)
+      .send(mail)
+      .catch((error) => error)
+    expect(failure).toMatchObject({ code: expect.stringMatching(/ECONN|ESOCKET/) })
+    expect(JSON.stringify({ ...failure, message: failure.message, stack: failure.stack })).not.toMatch('S3CRET')
+  })
+
+  it.each(injections)('reaches nobody when the address is %s', async (_, to) => {
+    const smtp = await server()
+    await expect(smtpMailer(smtp.url, from).send({ ...mail, to })).rejects.toThrow(/not one mail address/)
+    expect(smtp.received).toEqual([])
+  })
+
+  it('keeps a subject with line breaks in its one header', async () => {
+    const smtp = await server()
+    await smtpMailer(smtp.url, from).send({ ...mail, subject: 'Acme\r\nBcc: eve@evil.test\r\n\r\nBuy!' })
+    const [{ to, headers, body }] = smtp.received as [SmtpServer['received'][0]]
+    expect(to).toEqual(['<ann@acme.test>'])
+    expect(headers.has('bcc')).toBe(false)
+    expect(headers.get('subject')).toMatch(/Acme/)
+    expect(body).toBe(mail.text)
+  })
+})
+
+describe('mail that is caught', () => {
+  it('is kept, newest first, and never leaves', async () => {
+    const mailer = catchingMailer(from)
+    await mailer.send(mail)
+    await mailer.send({ ...mail, subject: 'Second' })
+    expect(mailer.caught).toEqual([
+      { ...mail, subject: 'Second', at: expect.any(String) },
+      { ...mail, at: expect.any(String) },
+    ])
+  })
+
+  it('is forgotten beyond the last 200', async () => {
+    const mailer = catchingMailer(from)
+    for (let n = 1; n <= 203; n++) await mailer.send({ ...mail, subject: `${n}` })
+    const subjects = mailer.caught!.map(({ subject }) => subject)
+    expect(subjects).toHaveLength(200)
+    expect([subjects[0], subjects.at(-1)]).toEqual(['203', '4'])
+  })
+
+  it('is refused for what a mail server would never get', async () => {
+    const mailer: Mailer = catchingMailer(from)
+    for (const [, to] of injections) await expect(mailer.send({ ...mail, to })).rejects.toThrow(/not one mail address/)
+    expect(mailer.caught).toEqual([])
+  })
+})
