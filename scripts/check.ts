@@ -66,9 +66,9 @@ async function catalogCheck(): Promise<Result> {
     await drop()
     return {
       figures: `${schemas.length} domains' tables, policies, keys and rights in a running database`,
-      problems: violations.map(({ domain, object, rule, message }) => ({
+      problems: violations.map(({ domain, rule, message }) => ({
         file: `packages/domains/${domain}/prisma/migrations`,
-        message: `${object}: ${message} [${rule}]`,
+        message: `${message} [${rule}]`,
       })),
     }
   } finally {

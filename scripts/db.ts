@@ -51,8 +51,7 @@ const commands: Record<string, (args: string[]) => Work> = {
       })
       if (!created)
         console.log(`${domain.name}: schema.prisma says what the migrations make already; nothing was written.`)
-      for (const { object, message, rule } of created?.violations ?? [])
-        console.error(`${object}: ${message} [${rule}]`)
+      for (const { message, rule } of created?.violations ?? []) console.error(`${message} [${rule}]`)
       return !created?.violations.length
     }
   },

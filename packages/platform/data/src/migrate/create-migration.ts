@@ -51,10 +51,7 @@ export async function createMigration(options: CreateMigrationOptions): Promise<
   const draft = await asAdministrator(adminUrl, (client) =>
     inShadow(client, domain, migrations, () => draftChange(client, domain)),
   )
-  if (!draft) {
-    log?.(`${domain.name}: schema.prisma says what the migrations make; nothing to write`)
-    return undefined
-  }
+  if (!draft) return undefined
   const folder = join(domain.directory, 'migrations')
   const created = `${timestampAfter(migrations.at(-1)?.name)}_${name}`
   const path = join(folder, created, 'migration.sql')
@@ -63,7 +60,6 @@ export async function createMigration(options: CreateMigrationOptions): Promise<
   writeLockfile(folder)
   log?.(`${domain.name}: wrote ${path}; read it, then db:migrate`)
   for (const warning of draft.warnings) log?.(`${domain.name}: warning: ${warning}`)
-  for (const { rule, message } of draft.violations) log?.(`${domain.name}: violation: ${message} [${rule}]`)
   return { name: created, path, ...draft }
 }
 
