@@ -58,14 +58,19 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     onStatement: options.onStatement,
   })
-  const contextOf = requestContexts({ link: host.link, tokens: host.tokens, tenantHost: options.tenantHost })
+  const contextOf = requestContexts({
+    link: host.link,
+    tokens: host.tokens,
+    tenantHost: options.tenantHost,
+    origins: [new URL(publicUrl).origin, ...options.corsOrigins],
+  })
   const graphql = createGraphQLServer({
     schema: publicSchema(),
     path: graphqlPath,
     production,
     context: (request) => {
-      const { headers, hostname, id } = request as IdentifiedRequest
-      return contextOf({ requestId: id, headers, hostname: hostname ?? '' })
+      const { headers, hostname, host, id } = request as IdentifiedRequest
+      return contextOf({ requestId: id, headers, hostname: hostname ?? '', host: host ?? '' })
     },
     onUnexpected: (error, requestId) => log.error({ err: error, requestId }, 'a request failed unexpectedly'),
   })

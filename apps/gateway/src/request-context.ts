@@ -7,6 +7,7 @@ import {
   type Contract,
   createClient,
   edge,
+  forbidden,
   type IdentityTokens,
   internal,
   type Link,
@@ -22,30 +23,42 @@ export interface RequestFacts {
   headers: IncomingHttpHeaders
   /** The host name that the client asked for, without the port. */
   hostname: string
+  /** The same with the port, when there is one. */
+  host: string
 }
 
 /**
  * Makes the contexts of requests. Who asks is looked up for every request and never remembered, so that a removed member, a lowered
- * role or a revoked key counts from the next request on, in every process. `tenantHost` is the pattern of tenants' host names.
+ * role or a revoked key counts from the next request on, in every process. `tenantHost` is the pattern of tenants' host names, `origins`
+ * are those whose pages may use a browser's cookie besides those of the host that is asked.
  */
 export function requestContexts({
   link,
   tokens,
   tenantHost,
+  origins,
 }: {
   link: Link
   tokens: IdentityTokens
   tenantHost: string
+  origins: readonly string[]
 }) {
   const slugOf = slugReader(tenantHost)
 
-  return async function contextOf({ requestId, headers, hostname }: RequestFacts): Promise<GraphQLContext> {
+  return async function contextOf({ requestId, headers, hostname, host }: RequestFacts): Promise<GraphQLContext> {
     const deadline = performance.now() + requestBudget
     const resolver = createClient(identity, link, tokens, { identity: edge, deadline, requestId })
-    const credential = credentialOf(headers)
+    const cookie = cookieOf(headers)
+    const credential = bearerOf(headers) ?? cookie
     let actor: ResolvedActor | undefined
     let failure: Problem | undefined
-    if (credential !== undefined) {
+    if (
+      credential === cookie &&
+      cookie !== undefined &&
+      isForeign(headers, [`http://${host}`, `https://${host}`, ...origins])
+    ) {
+      failure = forbidden('FOREIGN_ORIGIN', 'A page of another origin cannot use the cookie. Send a token.')
+    } else if (credential !== undefined) {
       try {
         actor = (await resolver.resolveActor({ credential, slug: slugOf(headers, hostname) })) ?? undefined
         if (!actor)
@@ -72,8 +85,8 @@ export function requestContexts({
         return actor ?? null
       },
       client<C extends Contract>(contract: C) {
-        let client = clients.get(contract)
-        if (!client) clients.set(contract, (client = clientOf(contract)))
+        const client = clients.get(contract) ?? clientOf(contract)
+        clients.set(contract, client)
         return client as Client<C>
       },
     }
@@ -86,14 +99,22 @@ function failingClient<C extends Contract>(contract: C, failure: Problem): Clien
   ) as unknown as Client<C>
 }
 
-/** The session token or API key: `Authorization: Bearer …` (RFC 6750) before the cookie. */
-function credentialOf({ authorization, cookie }: IncomingHttpHeaders): string | undefined {
+/** The session token or API key in `Authorization: Bearer …` (RFC 6750), which goes before the cookie. */
+function bearerOf({ authorization }: IncomingHttpHeaders): string | undefined {
   if (authorization !== undefined) return (/^bearer +(\S+)$/i.exec(authorization)?.[1] ?? authorization).slice(0, 1_000)
+}
+
+function cookieOf({ cookie }: IncomingHttpHeaders): string | undefined {
   return cookie
     ?.split(';')
     .map((pair) => pair.trim())
     .find((pair) => pair.startsWith(`${sessionCookie}=`))
     ?.slice(sessionCookie.length + 1, sessionCookie.length + 1_001)
+}
+
+/** Whether a browser says that a page of another origin made it send this. Programs say nothing, and have no cookie by accident. */
+function isForeign({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders, ours: readonly string[]): boolean {
+  return origin === undefined ? site === 'cross-site' : !ours.includes(origin)
 }
 
 /** The slug that a request names: by the header `x-tenant`, or by its host name. */

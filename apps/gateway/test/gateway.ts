@@ -37,9 +37,15 @@ export interface TestGateway extends Gateway {
   close(): Promise<void>
 }
 
+export interface TestGatewayOptions {
+  production?: boolean
+  /** A gateway whose database to share, as a second process of the same product would. */
+  beside?: TestGateway
+}
+
 /** The gateway with all its domains and the demo data, on a database of its own, behind a real port of 127.0.0.1. */
-export async function testGateway({ production = false }: { production?: boolean } = {}): Promise<TestGateway> {
-  const database = await testDatabase(domains.map(({ data }) => data))
+export async function testGateway({ production = false, beside }: TestGatewayOptions = {}): Promise<TestGateway> {
+  const database = beside?.database ?? (await testDatabase(domains.map(({ data }) => data)))
   const server = await listen({ host: '127.0.0.1', port: 0 })
   const url = `http://localhost:${server.port}`
   const mailer = catchingMailer('test@offshoot.test')
@@ -58,7 +64,7 @@ export async function testGateway({ production = false }: { production?: boolean
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
     onStatement: (sql, tenant) => statements.push({ sql, tenant }),
   })
-  await gateway.host.seed()
+  if (!beside) await gateway.host.seed()
   server.serve(gateway.app)
   statements.length = 0
   const tokens = new Map<string, Promise<string>>()
@@ -108,7 +114,7 @@ export async function testGateway({ production = false }: { production?: boolean
     async close() {
       await server.close()
       await gateway.stop()
-      await database.drop()
+      if (!beside) await database.drop()
     },
   }
 }

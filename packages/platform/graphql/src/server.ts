@@ -44,7 +44,7 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
   const maskAndLog: Plugin = {
     onResultProcess({ request, result, setResult }) {
       if (!('errors' in result) || !result.errors) return
-      const errors = result.errors.map(maskError)
+      const errors = result.errors.map(maskError).sort(byPath)
       for (const { originalError } of errors) if (originalError) onUnexpected(originalError, requestIds.get(request))
       setResult({ ...result, errors })
     },
@@ -78,6 +78,12 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
       ...(production ? [useDisableIntrospection()] : []),
     ],
   })
+}
+
+/** Fields fail in any order; the same answer is the same text all the same. */
+function byPath({ path: a }: GraphQLError, { path: b }: GraphQLError): number {
+  const [one, other] = [String(a), String(b)]
+  return one === other ? 0 : one < other ? -1 : 1
 }
 
 const tooMuch = (code: string, message: string) => ({
