@@ -70,7 +70,7 @@ describe('an HTTP server', () => {
     await expect(read(server.port)).rejects.toThrow('ECONNREFUSED')
     expect(await answer).toEqual({ status: 200, text: 'finished' })
     await closing
-    expect(performance.now() - began).toBeLessThan(1_000) // the connection is kept alive by its client, not by the server
+    expect(performance.now() - began).toBeLessThan(2_000) // the connection is kept alive by its client, not by the server
     agent.destroy()
   })
 
@@ -83,7 +83,7 @@ describe('an HTTP server', () => {
     const began = performance.now()
     await server.close()
     expect(performance.now() - began).toBeGreaterThan(2_900)
-    expect(performance.now() - began).toBeLessThan(3_500)
+    expect(performance.now() - began).toBeLessThan(4_500)
     expect(await answer).toBe('ECONNRESET')
     idle.destroy()
   })
