@@ -10,7 +10,10 @@ export type Link = (contract: Contract, call: string, input: unknown, headers: C
 export function localLink(servers: ReadonlyMap<string, CallServer>): Link {
   return (contract, call, input, headers) => {
     const server = servers.get(contract.name)
-    if (!server) throw new Error(`No domain here serves the contract '${contract.name}'. Host it in this app, or configure where it runs.`)
+    if (!server)
+      throw new Error(
+        `No domain here serves the contract '${contract.name}'. Host it in this app, or configure where it runs.`,
+      )
     return server.handle(call, input, headers)
   }
 }
@@ -29,7 +32,12 @@ export interface Caller {
 export const defaultBudget = 2_000
 
 /** A client of `contract` that acts for `caller`. Make one per unit of work; it costs little. */
-export function createClient<C extends Contract>(contract: C, link: Link, tokens: IdentityTokens, caller: Caller): Client<C> {
+export function createClient<C extends Contract>(
+  contract: C,
+  link: Link,
+  tokens: IdentityTokens,
+  caller: Caller,
+): Client<C> {
   const client: Record<string, (input: unknown) => Promise<unknown>> = {}
   for (const call of Object.keys(contract.calls)) {
     client[call] = async (input) => {

@@ -21,7 +21,10 @@ interface CallOptions<Input extends z.ZodType, Output extends z.ZodType> {
   action?: string
   audience?: Audience
   /** The failures to expect, by reason. A problem with any other reason is a bug and reaches the caller as INTERNAL. */
-  reasons?: Record<string, Extract<ProblemCode, 'FORBIDDEN' | 'NOT_FOUND' | 'BAD_USER_INPUT' | 'CONFLICT' | 'RATE_LIMITED'>>
+  reasons?: Record<
+    string,
+    Extract<ProblemCode, 'FORBIDDEN' | 'NOT_FOUND' | 'BAD_USER_INPUT' | 'CONFLICT' | 'RATE_LIMITED'>
+  >
 }
 
 export interface CallMeta {
@@ -38,10 +41,23 @@ const errors = Object.fromEntries(problemCodes.map((code) => [code, { data: prob
   { data: typeof problemShape }
 >
 
-export type Procedure<Input extends z.ZodType, Output extends z.ZodType> = ContractProcedure<Input, Output, typeof errors, Record<string, unknown>>
+export type Procedure<Input extends z.ZodType, Output extends z.ZodType> = ContractProcedure<
+  Input,
+  Output,
+  typeof errors,
+  Record<string, unknown>
+>
 
-function procedure<Input extends z.ZodType, Output extends z.ZodType>(kind: CallMeta['kind'], options: CallOptions<Input, Output>) {
-  const meta: CallMeta = { kind, audience: options.audience ?? 'tenant', action: options.action, reasons: options.reasons ?? {} }
+function procedure<Input extends z.ZodType, Output extends z.ZodType>(
+  kind: CallMeta['kind'],
+  options: CallOptions<Input, Output>,
+) {
+  const meta: CallMeta = {
+    kind,
+    audience: options.audience ?? 'tenant',
+    action: options.action,
+    reasons: options.reasons ?? {},
+  }
   return oc.errors(errors).meta({ call: meta }).input(options.input).output(options.output) as Procedure<Input, Output>
 }
 
@@ -78,8 +94,10 @@ export function defineContract<const Name extends string, C extends Calls>(
 ): Contract<Name, C> {
   for (const [call, procedure] of Object.entries(definition.calls)) {
     const { action, audience } = metaOf(procedure)
-    if (audience === 'tenant' && !action) throw new Error(`${name}.${call} must name its action: it is called in a tenant.`)
-    if (action && !definition.actions[action]) throw new Error(`${name}.${call} needs the action '${action}', which ${name} does not list.`)
+    if (audience === 'tenant' && !action)
+      throw new Error(`${name}.${call} must name its action: it is called in a tenant.`)
+    if (action && !definition.actions[action])
+      throw new Error(`${name}.${call} needs the action '${action}', which ${name} does not list.`)
   }
   return { name, ...definition }
 }
@@ -113,10 +131,10 @@ export interface Entity<Name extends string = string, Value = unknown> {
   readonly '~value'?: Value
 }
 
-export function defineEntity<const Name extends string, C extends Contract, const Load extends keyof C['calls'] & string>(
-  name: Name,
-  contract: C,
-  load: Load,
-): Entity<Name, NonNullable<OutputOf<C['calls'][Load]>[number]>> {
+export function defineEntity<
+  const Name extends string,
+  C extends Contract,
+  const Load extends keyof C['calls'] & string,
+>(name: Name, contract: C, load: Load): Entity<Name, NonNullable<OutputOf<C['calls'][Load]>[number]>> {
   return { name, contract, load }
 }

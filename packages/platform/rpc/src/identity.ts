@@ -39,7 +39,12 @@ export interface IdentityTokens {
 export function identityTokens(secret: string): IdentityTokens {
   const key = Buffer.from(hkdfSync('sha256', secret, '', 'offshoot internal identity', 32))
   const sign = createSigner({ key, algorithm: 'HS256', noTimestamp: true })
-  const verify = createVerifier({ key, algorithms: ['HS256'], requiredClaims: ['exp', 'aud', 'identity'], clockTolerance: skew })
+  const verify = createVerifier({
+    key,
+    algorithms: ['HS256'],
+    requiredClaims: ['exp', 'aud', 'identity'],
+    clockTolerance: skew,
+  })
   return {
     mint: (identity, audience, deadline) => sign({ identity, aud: audience, exp: Math.ceil(deadline / 1000) }),
     verify(token, audience) {

@@ -30,7 +30,12 @@ export class Problem extends Error {
   readonly reason: string
   readonly data: ProblemData | undefined
 
-  constructor(code: ProblemCode, reason: string, message: string, options: { data?: ProblemData; cause?: unknown } = {}) {
+  constructor(
+    code: ProblemCode,
+    reason: string,
+    message: string,
+    options: { data?: ProblemData; cause?: unknown } = {},
+  ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.reason = reason
@@ -60,7 +65,12 @@ export function forbidden(reason: string, message: string): Problem {
 
 /** The unexpected, as callers see it. `cause` is for the log and never travels. */
 export function internal(cause: unknown): Problem {
-  return new Problem('INTERNAL', 'UNEXPECTED', 'Something went wrong on our side. The request id leads to it in the log.', { cause })
+  return new Problem(
+    'INTERNAL',
+    'UNEXPECTED',
+    'Something went wrong on our side. The request id leads to it in the log.',
+    { cause },
+  )
 }
 
 export function unavailable(reason: string, message: string, cause?: unknown): Problem {
@@ -68,7 +78,9 @@ export function unavailable(reason: string, message: string, cause?: unknown): P
 }
 
 export function deadlineExceeded(cause?: unknown): Problem {
-  return new Problem('DEADLINE_EXCEEDED', 'DEADLINE', 'This took longer than the caller was willing to wait.', { cause })
+  return new Problem('DEADLINE_EXCEEDED', 'DEADLINE', 'This took longer than the caller was willing to wait.', {
+    cause,
+  })
 }
 
 const words = (kind: string) => kind.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase()
