@@ -24,7 +24,7 @@ export function lockfileWithoutUrls(): Problem[] {
   return readFileSync(join(root, file), 'utf8')
     .split('\n')
     .flatMap((text, index) =>
-      /https?:\/\/|git\+|tarball:|file:/.test(text) && !/^ +deprecated:/.test(text)
+      /https?:\/\/|git\+|tarball:|\bfile:/.test(text) && !/^ +deprecated:/.test(text)
         ? [{ file, line: index + 1, message: 'names an address; install from the registry that is configured' }]
         : [],
     )
