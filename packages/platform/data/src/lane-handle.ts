@@ -1,6 +1,7 @@
 import type { TenantId } from '@offshoot/rpc'
+import { newEventId } from './event-id.ts'
 import { explainPrismaFailure } from './failures.ts'
-import type { Lane, LaneTransaction, TransactionOptions } from './lane.ts'
+import type { Emission, Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
 import { withTenant } from './tenant-arguments.ts'
 
@@ -56,8 +57,21 @@ class TransactionUnit implements Unit {
  *
  * Plain objects rather than `$extends`, whose models are built anew for each handle (measured: a third of the throughput).
  */
-export function laneHandle<Client extends object>(client: Client, models: Models, unit: Unit): Lane<Client> {
-  return new Handle(client, models, unit, false) as unknown as Lane<Client>
+export function laneHandle<Client extends object>(
+  client: Client,
+  models: Models,
+  unit: Unit,
+  outbox: Outbox,
+): Lane<Client> {
+  return new Handle(client, models, unit, outbox, undefined) as unknown as Lane<Client>
+}
+
+/** Where a domain's events go. */
+export interface Outbox {
+  /** The domain's schema, which has the function `emit`. */
+  readonly schema: string
+  /** Told after the commit of a transaction that emitted something. */
+  readonly onEmitted: (() => void) | undefined
 }
 
 type Models = ReadonlyMap<string, Model>
@@ -78,14 +92,17 @@ class Handle {
   readonly #client: any
   readonly #models: Models
   readonly #unit: Unit
-  readonly #inTransaction: boolean
+  readonly #outbox: Outbox
+  /** What the transaction has emitted so far; undefined outside of one. */
+  readonly #emissions: Emission[] | undefined
   readonly #handles = new Map<string, ModelHandle>()
 
-  constructor(client: object, models: Models, unit: Unit, inTransaction: boolean) {
+  constructor(client: object, models: Models, unit: Unit, outbox: Outbox, emissions: Emission[] | undefined) {
     this.#client = client
     this.#models = models
     this.#unit = unit
-    this.#inTransaction = inTransaction
+    this.#outbox = outbox
+    this.#emissions = emissions
     for (const property of models.keys()) {
       if (property in this) break // the first tells for all
       defineModels(models)
@@ -99,7 +116,7 @@ class Handle {
   model(property: string): ModelHandle {
     let handle = this.#handles.get(property)
     if (!handle) {
-      handle = new ModelHandle(this.#client, this.#models.get(property)!, this.#unit, this.#inTransaction)
+      handle = new ModelHandle(this.#client, this.#models.get(property)!, this.#unit, this.#emissions !== undefined)
       this.#handles.set(property, handle)
     }
     return handle
@@ -113,23 +130,42 @@ class Handle {
     return perform(this.#unit, () => this.#client.$executeRaw(plainStatement(query), ...values))
   }
 
+  emit<Data>(event: { prepare(data: Data): Emission }, data: Data): void {
+    if (!this.#emissions)
+      throw new Error(
+        '`emit` works inside a transaction only: an event and the change that it tells of commit together.',
+      )
+    if (!this.#unit.alive) throw revoked()
+    this.#emissions.push(event.prepare(data))
+  }
+
   transaction<T>(work: (tx: LaneTransaction<any>) => Promise<T>, { isolation }: TransactionOptions = {}): Promise<T> {
-    if (this.#inTransaction) throw new Error('A transaction is open already; use its handle.')
+    if (this.#emissions) throw new Error('A transaction is open already; use its handle.')
     const unit = new TransactionUnit(this.#unit)
-    const within = async (tx: object): Promise<T> => {
-      const result = await work(new Handle(tx, this.#models, unit, true) as unknown as LaneTransaction<any>)
+    const emissions: Emission[] = []
+    const within = async (tx: any): Promise<T> => {
+      const result = await work(
+        new Handle(tx, this.#models, unit, this.#outbox, emissions) as unknown as LaneTransaction<any>,
+      )
       if (unit.running > 0)
         throw new Error(
           'A transaction was left with operations still running, and was rolled back. Await everything inside of it.',
         )
       unit.end()
+      if (emissions.length > 0)
+        await tx.$executeRawUnsafe(`select "${this.#outbox.schema}".emit($1::jsonb)`, eventsJson(emissions))
       return result
     }
-    return perform<T>(this.#unit, () =>
-      this.#client.$transaction(within, { ...transactionLimits, isolationLevel: isolation }),
-    ).finally(() => unit.end())
+    return perform<T>(this.#unit, async () => {
+      const result = await this.#client.$transaction(within, { ...transactionLimits, isolationLevel: isolation })
+      if (emissions.length > 0) this.#outbox.onEmitted?.()
+      return result
+    }).finally(() => unit.end())
   }
 }
+
+const eventsJson = (emissions: Emission[]) =>
+  JSON.stringify(emissions.map((emission, n) => ({ n, id: newEventId(), ...emission })))
 
 /** A tagged template's strings, or `Prisma.sql`. */
 type RawQuery = TemplateStringsArray | { readonly strings: readonly string[] }

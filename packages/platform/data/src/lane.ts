@@ -23,11 +23,27 @@ type WithLock<Delegate> = Delegate & {
   lock(id: string): Promise<Types.Public.Result<Delegate, Record<never, never>, 'findFirst'>>
 }
 
+/** An event that happened, as `emit` writes it to the outbox. */
+export interface Emission {
+  /** `orders.OrderPlaced` */
+  readonly type: string
+  /** Of the type's schema. */
+  readonly version: number
+  /** What it is about: `order/0198…`. Events of one aggregate are handled in the order in which they were emitted. */
+  readonly aggregate: string
+  readonly data: unknown
+}
+
 /** The models of a generated client, for one tenant. `where: { id }` suffices for unique look-ups, and `data` need not name the tenant: the lane adds it. */
-export type LaneTransaction<Client> = {
+type LaneModels<Client> = {
   [K in keyof Omit<Client, Withheld>]: Client[K] extends Model ? WithLock<Client[K]> : Client[K]
 } & {
   readonly tenant: TenantId
+}
+
+export type LaneTransaction<Client> = LaneModels<Client> & {
+  /** Tells other domains what happened. The event is written with the commit of this transaction, and only then; data that do not fit its schema throw. */
+  emit<Data>(event: { prepare(data: Data): Emission }, data: Data): void
 }
 
 export interface TransactionOptions {
@@ -39,7 +55,7 @@ export interface TransactionOptions {
  * tenant, and row security refuses the rest), and it is revoked when the unit of work ends: whatever still holds it then gets an
  * error, never somebody else's rows.
  */
-export type Lane<Client> = LaneTransaction<Client> & {
+export type Lane<Client> = LaneModels<Client> & {
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. No contract may be called inside. */
   transaction<T>(work: (tx: LaneTransaction<Client>) => Promise<T>, options?: TransactionOptions): Promise<T>
 }

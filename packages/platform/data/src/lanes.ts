@@ -22,6 +22,8 @@ export interface LanesOptions<Client> {
   transactionConnections?: number
   /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
   onStatement?(sql: string, tenant: string): void
+  /** Told after each commit that emitted events. */
+  onEmitted?(): void
 }
 
 /** A lane while it is checked out. */
@@ -71,6 +73,7 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
   const statements = await openStatements(config, options.statementConnections ?? 8)
   const transactions = openTransactions(config, options.transactionConnections ?? 8)
   const idle: PhysicalLane<Client>[] = []
+  const outbox = { schema: options.schema, onEmitted: options.onEmitted }
 
   const globalPool = new GlobalPool({
     ...config,
@@ -91,7 +94,7 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
     const physical = idle.pop() ?? physicalLane(options, statements, transactions)
     const unit: LaneUnit = { tenant, alive: true, running: 0, transactions: new Set() }
     physical.pool.unit = unit
-    const lane = laneHandle(physical.client, physical.models, unit)
+    const lane = laneHandle(physical.client, physical.models, unit, outbox)
     return {
       lane,
       get inTransaction() {

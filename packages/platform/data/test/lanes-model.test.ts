@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => shop.close())
 
-type Db = LaneTransaction<PrismaClient>
+type Db = Omit<LaneTransaction<PrismaClient>, 'emit'>
 /** Key → note, of one tenant's orders in one part of the keys. */
 type Model = Map<string, string>
 

@@ -4,10 +4,14 @@ import { z } from 'zod'
 import { Problem } from './problem.ts'
 import { id, Role, TenantId, UserId } from './values.ts'
 
-/** Who acts. A key acts for the user who made it; `operator` marks the product's own staff, who belong to no tenant by that. */
+/**
+ * Who acts. A key acts for the user who made it; `operator` marks the product's own staff, who belong to no tenant by that. A service is a domain that handles
+ * an event, for no user: it may read in the event's tenant, and change nothing.
+ */
 export const Actor = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('user'), id: UserId, operator: z.boolean() }),
   z.object({ kind: z.literal('key'), id: id('ApiKeyId'), user: UserId }),
+  z.object({ kind: z.literal('service'), id: z.string() }),
   z.object({ kind: z.literal('anonymous') }),
   z.object({ kind: z.literal('edge') }),
 ])

@@ -143,6 +143,10 @@ function authorize({ actor, tenant, role, scopes }: Identity, meta: CallMeta, co
       throw new Problem('FORBIDDEN', 'USER_ONLY', 'This needs a signed-in user; an API key cannot do it.')
     return
   }
+  if (actor.kind === 'service') {
+    if (tenant !== null && meta.kind === 'query') return
+    throw new Problem('FORBIDDEN', 'READS_ONLY', `${name} is not for the handling of an event; emit an event of your own.`)
+  }
   if (tenant === null || role === null) {
     throw new Problem(
       'BAD_USER_INPUT',

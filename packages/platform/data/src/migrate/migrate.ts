@@ -8,7 +8,8 @@ import { asAdministrator, quote, reason } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
 import { ensureHistory, type Migration, pendingMigrations } from './migrations.ts'
-import { provisionLocked } from './provision.ts'
+import { provisionLocked, provisionTransport } from './provision.ts'
+import { transport } from './roles.ts'
 import { lineOf, runScript } from './script.ts'
 
 /** What {@link migrate} needs. */
@@ -29,6 +30,8 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
   for (const [url, residents] of byDatabase(options)) {
     applied.push(...(await asAdministrator(url, (client) => migrateLocked(client, residents, options))))
   }
+  const meeting = options.adminUrls?.[transport] ?? options.adminUrl
+  await asAdministrator(meeting, (client) => provisionTransport(client, options.appSecret))
   return applied
 }
 

@@ -7,7 +7,8 @@ import { APP_SCHEMA } from './app-schema.ts'
 import { asAdministrator, quote } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
-import { type DomainRoles, domainRoles, scramVerifier } from './roles.ts'
+import { installEventTables, installTransport } from './event-tables.ts'
+import { type DomainRoles, domainRoles, scramVerifier, transportRole } from './roles.ts'
 
 /** Brings roles, schemas and rights of `domains` in the database of `adminUrl` up to date. */
 export async function provision(adminUrl: string, domains: readonly DomainSchema[], appSecret: string): Promise<void> {
@@ -21,6 +22,16 @@ export async function provisionLocked(client: Client, domains: readonly DomainSc
     for (const { name } of domains) await ensureRoles(client, domainRoles(database, name), appSecret)
     await installSchemas(client, domains, (name) => domainRoles(database, name))
     await client.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${quote(database)} FROM PUBLIC`)
+  })
+}
+
+/** The schema and the role of the transport of events, in the database in which domains meet; on a connection that holds the migration lock. */
+export async function provisionTransport(client: Client, appSecret: string): Promise<void> {
+  const role = transportRole(client.database!)
+  await transaction(client, async () => {
+    await ensureLogin(client, role, appSecret)
+    await client.query('SET LOCAL client_min_messages = warning')
+    await installTransport(client, role)
   })
 }
 
@@ -44,6 +55,7 @@ export async function installSchemas(
       GRANT CONNECT ON DATABASE ${quote(client.database!)} TO ${logins};
       GRANT USAGE ON SCHEMA app, ${quote(name)} TO ${logins}, ${quote(definer)};
       GRANT EXECUTE ON FUNCTION app.tid(), app.enter(uuid) TO ${logins}`)
+    await installEventTables(client, name, { serving, system })
   }
 }
 
@@ -62,32 +74,34 @@ const LOGIN = 'NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT'
 
 /** Creates the roles of a domain, or sets their passwords anew. */
 export async function ensureRoles(client: Client, roles: DomainRoles, appSecret: string): Promise<void> {
-  for (const [role, login] of [
-    [roles.serving, true],
-    [roles.system, true],
-    [roles.definer, false],
-  ] as const) {
-    const found = await client.query<{ dangerous: boolean }>(
-      `SELECT rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication AS dangerous
-       FROM pg_roles WHERE rolname = $1`,
-      [role],
-    )
-    if (found.rows[0]?.dangerous) {
-      throw new MigrationError(
-        'NOT_PERMITTED',
-        `Role ${role} has more rights than a domain may have; take them away: ALTER ROLE ${quote(role)} ${LOGIN} NOREPLICATION`,
-      )
-    }
-    if (found.rows.length === 0)
-      await client.query(`CREATE ROLE ${quote(role)} ${LOGIN} ${login ? 'LOGIN' : 'NOLOGIN'}`)
-    if (!login) continue
-    await client.query(`
-      ALTER ROLE ${quote(role)} LOGIN PASSWORD '${scramVerifier(appSecret, role)}';
-      ALTER ROLE ${quote(role)} SET search_path = ''`)
-  }
+  await ensureLogin(client, roles.serving, appSecret)
+  await ensureLogin(client, roles.system, appSecret)
+  await ensureRole(client, roles.definer, 'NOLOGIN')
   // To hand a function over to the definer role one must be allowed to become it; a superuser always is.
   const { rows } = await client.query('SELECT rolsuper FROM pg_roles WHERE rolname = current_user')
   if (!rows[0].rolsuper) await client.query(`GRANT ${quote(roles.definer)} TO CURRENT_USER`)
+}
+
+async function ensureLogin(client: Client, role: string, appSecret: string): Promise<void> {
+  await ensureRole(client, role, 'LOGIN')
+  await client.query(`
+    ALTER ROLE ${quote(role)} LOGIN PASSWORD '${scramVerifier(appSecret, role)}';
+    ALTER ROLE ${quote(role)} SET search_path = ''`)
+}
+
+async function ensureRole(client: Client, role: string, login: 'LOGIN' | 'NOLOGIN'): Promise<void> {
+  const found = await client.query<{ dangerous: boolean }>(
+    `SELECT rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication AS dangerous
+     FROM pg_roles WHERE rolname = $1`,
+    [role],
+  )
+  if (found.rows[0]?.dangerous) {
+    throw new MigrationError(
+      'NOT_PERMITTED',
+      `Role ${role} has more rights than a domain may have; take them away: ALTER ROLE ${quote(role)} ${LOGIN} NOREPLICATION`,
+    )
+  }
+  if (found.rows.length === 0) await client.query(`CREATE ROLE ${quote(role)} ${LOGIN} ${login}`)
 }
 
 async function transaction(client: Client, work: () => Promise<void>): Promise<void> {

@@ -37,6 +37,12 @@ export function domainRoles(database: string, domain: string): DomainRoles {
   }
 }
 
+/** The name under which the transport of events is configured like a domain: `EVENTS_DATABASE_URL`. No domain may be called so. */
+export const transport = 'events'
+
+/** The role that carries events between domains in the database of that name. */
+export const transportRole = (database: string) => roleName(database, transport)
+
 /** The password of a login role: whoever knows `APP_SECRET` can derive it, and nobody else. */
 export function rolePassword(appSecret: string, role: string): string {
   return createHmac('sha256', appSecret).update(`postgres-role:${role}`).digest('base64url')

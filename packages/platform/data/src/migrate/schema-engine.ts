@@ -7,6 +7,7 @@ import pg from 'pg'
 import { quote } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
+import { eventTables } from './event-tables.ts'
 
 /**
  * The SQL that turns the domain's schema, as this connection's transaction sees it, into what `schema.prisma` says; undefined
@@ -34,7 +35,7 @@ export async function sqlForChange(
       to: { tag: 'schemaDatamodel', files },
       script: true,
       exitCode: true,
-      filters: { externalTables: [], externalEnums: [] },
+      filters: { externalTables: eventTables.map((table) => `${domain}.${table}`), externalEnums: [] },
     })
     const { exitCode, stdout } = await Promise.race([diff, panic])
     engine.free()

@@ -3,8 +3,16 @@
  * made once per server, by whoever needs it first, and named for what is in it, so that a changed migration makes a new one.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { type DomainSchema, domainRoles, migrate, roleUrls, structureHash } from '../migrate/index.ts'
 import pg from 'pg'
+import {
+  type DomainSchema,
+  domainRoles,
+  migrate,
+  roleUrls,
+  structureHash,
+  transport,
+  transportRole,
+} from '../migrate/index.ts'
 
 /** The `APP_SECRET` of test databases. */
 export const TEST_APP_SECRET = 'test-secret-of-forty-bytes-not-for-production'
@@ -13,7 +21,7 @@ export const TEST_APP_SECRET = 'test-secret-of-forty-bytes-not-for-production'
 export interface TestDatabase {
   /** The administrator's URL of this database. */
   readonly adminUrl: string
-  /** The URLs of each domain's roles, by domain. */
+  /** The URLs of each domain's roles, by domain; the transport of events is `events`. */
   readonly urls: Readonly<Record<string, { readonly serving: string; readonly system: string }>>
   /** Runs one statement as the administrator, whom no row security binds: for what no contract can show or bring about. */
   admin<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>
@@ -36,13 +44,19 @@ export async function testDatabase(domains: readonly DomainSchema[]): Promise<Te
       const { serving, system } = domainRoles(template, name)
       return [serving, system].map((role) => pg.escapeIdentifier(role))
     })
+    roles.push(pg.escapeIdentifier(transportRole(template)))
     await client.query(`REVOKE CONNECT, TEMPORARY ON DATABASE ${database} FROM PUBLIC`)
-    if (roles.length > 0) await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${roles.join(', ')}`)
+    await client.query(`GRANT CONNECT ON DATABASE ${database} TO ${roles.join(', ')}`)
   })
   const adminUrl = inDatabase(serverUrl, database)
   return {
     adminUrl,
-    urls: Object.fromEntries(domains.map(({ name }) => [name, roleUrls(adminUrl, name, TEST_APP_SECRET, template)])),
+    urls: Object.fromEntries(
+      [...domains.map(({ name }) => name), transport].map((name) => [
+        name,
+        roleUrls(adminUrl, name, TEST_APP_SECRET, template),
+      ]),
+    ),
     admin: (sql, values) =>
       withAdministrator(adminUrl, async (client) => (await client.query<any>({ text: sql, values })).rows),
     drop: () => dropDatabase(serverUrl, database),

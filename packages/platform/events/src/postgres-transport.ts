@@ -1,0 +1,170 @@
+import pg from 'pg'
+import type { Message } from './envelope.ts'
+import { type Loop, startLoop } from './loop.ts'
+import type { Transport } from './transport.ts'
+
+export interface PostgresTransportOptions {
+  /** Of the transport's own role, `events`. */
+  url: string
+  /** Told of trouble, once, and of its end. */
+  onTrouble(error: unknown | undefined): void
+  /** How often to look without being told, in ms. Default 500. */
+  poll?: number
+}
+
+/** Messages of one tenant in one delivery, and of all. */
+const perTenant = 200
+const most = 500
+
+/** A consumer that did not show up for this long gets nothing kept any more. */
+const forgotten = '7 days'
+
+const claim = `
+  WITH RECURSIVE tenants AS (
+    (SELECT tenant_id FROM events.delivery ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.tenant_id FROM events.delivery d WHERE d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
+    FROM tenants t WHERE t.tenant_id IS NOT NULL
+  )
+  SELECT d.* FROM tenants t CROSS JOIN LATERAL (
+    SELECT tenant_id AS tenant, position, id, body, signature FROM events.delivery d
+    WHERE d.tenant_id = t.tenant_id AND d.consumer = $1 ORDER BY d.position LIMIT ${perTenant} FOR UPDATE SKIP LOCKED
+  ) d LIMIT ${most}`
+
+/**
+ * Messages in tables: one row for each consumer, deleted once it has been received. Consumers are told by NOTIFY, sent by the publisher after its commit: at
+ * commit NOTIFY takes a lock of the whole server, which no business transaction should wait for.
+ */
+export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransportOptions): Transport {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'offshoot events',
+    max: 6,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 20_000,
+    keepAlive: true,
+  })
+  pool.on('error', () => {})
+  const consumers = new Map<string, Set<Loop>>()
+  const wake = (consumer: string) => consumers.get(consumer)?.forEach((loop) => loop.wake())
+  const listening = listen(url, wake)
+
+  return {
+    async prepare() {
+      return 'known'
+    },
+
+    async publish(source, messages) {
+      const { rows } = await pool.query<{ consumer: string }>({
+        name: 'publish',
+        text: `WITH given AS (
+            SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) WITH ORDINALITY AS m(tenant_id, id, body, signature, n)
+          ), kept AS (
+            INSERT INTO events.delivery (tenant_id, consumer, id, body, signature)
+            SELECT m.tenant_id, s.consumer, m.id, m.body, m.signature FROM given m CROSS JOIN events.subscription s
+            WHERE s.source = $1 AND s.seen_at > now() - interval '${forgotten}' ORDER BY m.n
+          ) SELECT consumer FROM events.subscription WHERE source = $1`,
+        values: [
+          source,
+          messages.map((m) => m.tenant),
+          messages.map((m) => m.id),
+          messages.map((m) => m.body),
+          messages.map((m) => m.signature),
+        ],
+      })
+      for (const { consumer } of rows) wake(consumer)
+      if (rows.length > 0)
+        pool
+          .query(`SELECT pg_notify('offshoot_events', $1)`, [rows.map(({ consumer }) => consumer).join(',')])
+          .catch(() => {})
+    },
+
+    async subscribe(consumer, sources, receive) {
+      const show = () =>
+        pool.query(
+          `INSERT INTO events.subscription (source, consumer) SELECT unnest($1::text[]), $2 ON CONFLICT (source, consumer) DO UPDATE SET seen_at = now()`,
+          [sources, consumer],
+        )
+      await show()
+      const shown = setInterval(() => show().catch(() => {}), 60 * 60_000)
+      shown.unref()
+
+      const loop = startLoop({
+        idle: poll,
+        onTrouble,
+        async work() {
+          const client = await pool.connect()
+          let broken: unknown = true
+          try {
+            await client.query('BEGIN')
+            const { rows } = await client.query<Message & { position: string }>({
+              name: 'claim',
+              text: claim,
+              values: [consumer],
+            })
+            if (rows.length > 0) {
+              await receive(rows)
+              await client.query({
+                name: 'delete',
+                text: `DELETE FROM events.delivery d USING unnest($2::uuid[], $3::bigint[]) AS r(tenant_id, position)
+                  WHERE d.tenant_id = r.tenant_id AND d.consumer = $1 AND d.position = r.position`,
+                values: [consumer, rows.map((row) => row.tenant), rows.map((row) => row.position)],
+              })
+            }
+            await client.query('COMMIT')
+            broken = undefined
+            return rows.length >= perTenant
+          } finally {
+            client.release(broken as boolean | undefined)
+          }
+        },
+      })
+      const loops = consumers.get(consumer) ?? new Set()
+      consumers.set(consumer, loops.add(loop))
+      return {
+        async stop() {
+          clearInterval(shown)
+          loops.delete(loop)
+          await loop.stop()
+        },
+      }
+    },
+
+    async close() {
+      await listening.stop()
+      await pool.end()
+    },
+  }
+}
+
+/** Passes on what other processes say; polling makes up for whatever is missed while the connection is down. */
+function listen(url: string, wake: (consumer: string) => void): { stop(): Promise<void> } {
+  let client: pg.Client | undefined
+  let stopped = false
+  async function connect(): Promise<void> {
+    if (stopped) return
+    const made = new pg.Client({
+      connectionString: url,
+      application_name: 'offshoot events listen',
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+    })
+    client = made
+    made.on('error', () => {})
+    made.on('notification', ({ payload }) => payload?.split(',').forEach(wake))
+    made.once('end', () => void setTimeout(connect, 1_000).unref())
+    try {
+      await made.connect()
+      await made.query('LISTEN offshoot_events')
+    } catch {
+      made.end().catch(() => {})
+    }
+  }
+  void connect()
+  return {
+    async stop() {
+      stopped = true
+      await client?.end().catch(() => {})
+    },
+  }
+}

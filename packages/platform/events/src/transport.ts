@@ -1,0 +1,38 @@
+import type { Message } from './envelope.ts'
+
+/**
+ * Carries messages from producers to consumers, and does nothing else: order, attempts, dead letters and history are the inboxes' and outboxes' business, so
+ * that whatever a transport loses, delivers twice or mixes up does no harm.
+ */
+export interface Transport {
+  /**
+   * Makes sure that there is a place for the events of a source. `new` when it had to be made: whatever was published before is not in it, and is to be
+   * published again.
+   */
+  prepare(source: string): Promise<'new' | 'known'>
+  /** Resolves when all messages are kept safely for every consumer of the source. May be called again with the same messages. */
+  publish(source: string, messages: readonly Message[]): Promise<void>
+  /**
+   * Delivers the messages of `sources` to `consumer` at least once: again until `receive` has resolved, to one process of the consumer or another. Messages of
+   * one source usually come in the order in which they were published. Resolves when nothing published from now on can be missed.
+   */
+  subscribe(
+    consumer: string,
+    sources: readonly string[],
+    receive: (messages: Message[]) => Promise<void>,
+  ): Promise<Subscription>
+  close(): Promise<void>
+}
+
+export interface Subscription {
+  /** Resolves when no `receive` is running any more. */
+  stop(): Promise<void>
+}
+
+/** The place for a source's events is gone: see `prepare`. */
+export class TransportLostError extends Error {
+  constructor(source: string, cause: unknown) {
+    super(`The transport has no place for the events of ${source} any more.`, { cause })
+    this.name = 'TransportLostError'
+  }
+}
