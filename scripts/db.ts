@@ -3,7 +3,7 @@ import { ConfigError, readEnvironment } from '@offshoot/config'
 import { createMigration, type MigrateOptions, MigrationError, migrate, reset, status } from '@offshoot/data/migrate'
 import { ServerError } from '@offshoot/data/server'
 import { loadDatabaseConfig } from '@offshoot/gateway/config'
-import { domains } from '@offshoot/gateway/domains'
+import { databases, domains } from '@offshoot/gateway/domains'
 import { openDatabase, root } from './database.ts'
 
 const USAGE = `Usage:
@@ -89,10 +89,10 @@ async function main([name = '', ...args]: string[]): Promise<boolean> {
   const work = command(args)
   const log = (line: string) => console.error(line)
   const env = readEnvironment(root)
-  loadDatabaseConfig(env, names) // What is wrong with it is said before anything is started.
+  loadDatabaseConfig(env, databases) // What is wrong with it is said before anything is started.
   const database = await openDatabase(env, log)
   try {
-    const { adminUrl = '', adminUrls, appSecret } = loadDatabaseConfig({ ...env, DATABASE_URL: database.url }, names)
+    const { adminUrl = '', adminUrls, appSecret } = loadDatabaseConfig({ ...env, DATABASE_URL: database.url }, databases)
     const reachable = schemas.filter((schema) => adminUrl || adminUrls[schema.name])
     if (reachable.length === 0)
       throw new ConfigError(['DATABASE_URL: must be set in production: the administrator of the database'])

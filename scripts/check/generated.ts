@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { envExample } from '@offshoot/config'
 import { gatewaySettings } from '@offshoot/gateway/config'
-import { domains } from '@offshoot/gateway/domains'
+import { databases, domains } from '@offshoot/gateway/domains'
 import { publicSdl } from '@offshoot/gateway/schema'
 import { root } from '../database.ts'
 import type { Problem } from './workspace.ts'
@@ -12,7 +12,7 @@ const roles = ['owner', 'admin', 'member'] as const
 
 /** `.env.example`, from the gateway's settings. */
 export function environmentExample(write: boolean): Problem[] {
-  return compare('.env.example', envExample(gatewaySettings(domains.map(({ name }) => name))), write)
+  return compare('.env.example', envExample(gatewaySettings(databases)), write)
 }
 
 /** The public schema, printed with its types sorted. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createGraphQLServer } from '@offshoot/graphql'
-import { type Domain, type Host, startDomains } from '@offshoot/host'
+import { type Domain, type Host, type HostOptions, startDomains } from '@offshoot/host'
 import type { Mailer } from '@offshoot/mail'
 import { Problem } from '@offshoot/rpc'
 import cors from 'cors'
@@ -20,6 +20,8 @@ const graphqlPath = '/graphql'
 
 export interface GatewayOptions {
   domains: readonly Domain[]
+  /** What carries events between domains; without it they stay in the outbox. */
+  events?: HostOptions['events']
   /** The URL of a domain's serving role. */
   databaseUrl(domain: string): string
   production: boolean
@@ -48,6 +50,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const host = await startDomains({
     domains,
     databaseUrl: options.databaseUrl,
+    events: options.events,
     platform: {
       secret,
       publicUrl,

@@ -21,8 +21,12 @@ export interface GatewayConfig {
   /** For Express' `trust proxy`: how many proxies stand in front, or their addresses. */
   trustProxy: false | number | string[]
   corsOrigins: string[]
-  /** The URL of a domain's serving role. */
+  /** The URL of a domain's serving role; of the role that carries events for `events`. */
   databaseUrl(domain: string): string
+  /** The URL of a domain's system role, on the same database. */
+  systemUrl(domain: string): string
+  /** A NATS server that carries events instead of PostgreSQL. */
+  natsUrl: string | undefined
   /** The administrator's URL, for whoever migrates; serving needs none when every domain has its own URL. */
   adminUrl: string | undefined
   /** The administrators of domains that live in a database of their own, by domain. */
@@ -99,6 +103,16 @@ export function gatewaySettings(domains: readonly string[]) {
       secret: true,
     }),
     ...(Object.assign({}, ...domains.map(settingsOfDomain)) as Record<string, z.ZodOptional<typeof postgresUrl>>),
+    NATS_URL: z
+      .string()
+      .regex(/^(nats|tls):\/\/[^\s,]+(,(nats|tls):\/\/[^\s,]+)*$/)
+      .describe('nats://user:password@host:port, several separated by commas')
+      .optional()
+      .register(settings, {
+        about: 'NATS servers with JetStream that carry events between domains.',
+        otherwise: 'events are carried by PostgreSQL, at EVENTS_DATABASE_URL',
+        secret: true,
+      }),
     SMTP_URL: z
       .url({ protocol: /^smtps?$/ })
       .describe('smtp://user:password@host:port')
@@ -171,6 +185,10 @@ export function loadGatewayConfig(env: Environment, domains: readonly string[]):
     corsOrigins: config.CORS_ORIGINS,
     adminUrl: config.DATABASE_URL,
     adminUrls,
+    natsUrl: config.NATS_URL,
+    systemUrl(domain) {
+      return roleUrls(this.databaseUrl(domain), domain, config.APP_SECRET).system
+    },
     databaseUrl(domain) {
       const serving = databaseOf(config, domain, '')
       if (serving) return serving

@@ -1,17 +1,18 @@
 /** The gateway's process. Stops on SIGTERM, SIGINT, and when the process that started it with an IPC channel is gone. */
 import { join } from 'node:path'
 import { ConfigError, readEnvironment } from '@offshoot/config'
+import { transport as carrier } from '@offshoot/data/migrate'
 import { ServerError, waitForDatabase } from '@offshoot/data/server'
+import { natsTransport, postgresTransport } from '@offshoot/events/runtime'
 import { createLogger, listen, PortTakenError } from '@offshoot/host'
 import { catchingMailer, smtpMailer } from '@offshoot/mail'
 import { Problem } from '@offshoot/rpc'
 import { createGateway } from './app.ts'
 import { loadGatewayConfig } from './config.ts'
-import { domains } from './domains.ts'
+import { databases, domains } from './domains.ts'
 
 async function main(): Promise<void> {
-  const names = domains.map(({ name }) => name)
-  const config = loadGatewayConfig(readEnvironment(join(import.meta.dirname, '../../..')), names)
+  const config = loadGatewayConfig(readEnvironment(join(import.meta.dirname, '../../..')), databases)
   const { production, host, port, portAsked } = config
   const log = createLogger({ level: config.logLevel, production })
 
@@ -29,19 +30,27 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
   process.on('disconnect', stop)
 
-  const urls = new Set(names.map((name) => config.databaseUrl(name)))
+  const urls = new Set(databases.map((name) => config.databaseUrl(name)))
   await Promise.all([...urls].map((url) => waitForDatabase(url, { log: (line) => log.warn(line) })))
   if (production && !config.smtpUrl) log.warn('SMTP_URL is not set: no mail leaves this process')
 
+  const onTrouble = (error: unknown) => error && log.warn({ err: error }, 'events are not carried at the moment')
+  const transport = config.natsUrl
+    ? await natsTransport({ url: config.natsUrl, onTrouble })
+    : postgresTransport({ url: config.databaseUrl(carrier), onTrouble })
   const gateway = await createGateway({
     ...config,
+    events: { transport, systemUrl: (domain) => config.systemUrl(domain) },
     domains,
     publicUrl,
     secret: config.appSecret,
     mailer: config.smtpUrl ? smtpMailer(config.smtpUrl, config.mailFrom) : catchingMailer(config.mailFrom),
     log,
   })
-  stopGateway = gateway.stop
+  stopGateway = async () => {
+    await gateway.stop()
+    await transport.close()
+  }
   if (!production) await gateway.host.seed()
   server.serve(gateway.app)
 

@@ -1,6 +1,8 @@
 import type { InputOf, OutputOf } from '@offshoot/rpc'
 import type { identity } from './contract.ts'
-import type { IdentityContext, IdentityTransaction } from './domain.ts'
+import type { LaneTables } from '@offshoot/data'
+import type { IdentityContext } from './domain.ts'
+import type { PrismaClient } from './generated/prisma/client.ts'
 
 type Calls = (typeof identity)['calls']
 type Organization = OutputOf<Calls['organization']>
@@ -19,7 +21,7 @@ export async function organizationsByIds(
 }
 
 /** The tenant's organization, of a lane or a transaction. */
-export async function readOrganization(db: IdentityTransaction): Promise<Organization> {
+export async function readOrganization(db: LaneTables<PrismaClient>): Promise<Organization> {
   const [{ name, createdAt }, { slug }] = await Promise.all([
     db.organization.findUniqueOrThrow({ where: { id: db.tenant } }),
     db.tenantSlug.findUniqueOrThrow({ where: { tenant: db.tenant } }),

@@ -1,9 +1,9 @@
-import type { LaneTransaction } from '@offshoot/data'
+import type { LaneTables } from '@offshoot/data'
 import type { Order } from './contract.ts'
 import type { OrderLine as LineRow, Order as OrderRow, PrismaClient } from './generated/prisma/client.ts'
 
 /** Orders as the contract shows them: the lines of all of them are read in one statement, however many orders there are. */
-export async function withLines(db: LaneTransaction<PrismaClient>, rows: OrderRow[]): Promise<Order[]> {
+export async function withLines(db: LaneTables<PrismaClient>, rows: OrderRow[]): Promise<Order[]> {
   const lines = await db.orderLine.findMany({
     where: { orderId: { in: rows.map(({ id }) => id) } },
     orderBy: { position: 'asc' },

@@ -35,13 +35,13 @@ export interface Emission {
 }
 
 /** The models of a generated client, for one tenant. `where: { id }` suffices for unique look-ups, and `data` need not name the tenant: the lane adds it. */
-type LaneModels<Client> = {
+export type LaneTables<Client> = {
   [K in keyof Omit<Client, Withheld>]: Client[K] extends Model ? WithLock<Client[K]> : Client[K]
 } & {
   readonly tenant: TenantId
 }
 
-export type LaneTransaction<Client> = LaneModels<Client> & {
+export type LaneTransaction<Client> = LaneTables<Client> & {
   /** Tells other domains what happened. The event is written with the commit of this transaction, and only then; data that do not fit its schema throw. */
   emit<Data>(event: { prepare(data: Data): Emission }, data: Data): void
 }
@@ -55,7 +55,7 @@ export interface TransactionOptions {
  * tenant, and row security refuses the rest), and it is revoked when the unit of work ends: whatever still holds it then gets an
  * error, never somebody else's rows.
  */
-export type Lane<Client> = LaneModels<Client> & {
+export type Lane<Client> = LaneTables<Client> & {
   /** Runs `work` in one transaction; commits when it resolves, rolls back when it throws. No contract may be called inside. */
   transaction<T>(work: (tx: LaneTransaction<Client>) => Promise<T>, options?: TransactionOptions): Promise<T>
 }

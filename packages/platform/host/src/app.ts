@@ -12,6 +12,7 @@ import {
   type TenantId,
   type UnitOfWork,
 } from '@offshoot/rpc'
+import { type EventsRuntime, startEvents, type Transport } from '@offshoot/events/runtime'
 import type { Router } from 'express'
 import type { Domain, DomainContext, Platform } from './domain.ts'
 
@@ -19,6 +20,13 @@ export interface HostOptions {
   domains: readonly Domain[]
   /** The URL of each domain's serving role, by the domain's name. */
   databaseUrl(domain: string): string
+  /** Without it events stay in the outbox. */
+  events?: {
+    /** What carries them. Belongs to the caller, who closes it after the host. */
+    transport: Transport
+    /** The URL of each domain's system role, which publishes and receives. */
+    systemUrl(domain: string): string
+  }
   platform: Platform
   /** Told of every statement that a lane sends; for tests and telemetry. */
   onStatement?(sql: string, tenant: string): void
@@ -45,7 +53,9 @@ export async function startDomains(options: HostOptions): Promise<Host> {
   const servers = new Map<string, CallServer>()
   const link = localLink(servers)
   const opened = new Map<Domain, Lanes<any>>()
+  let events: EventsRuntime | undefined
   const stop = async () => {
+    await events?.stop()
     await Promise.allSettled([...opened.values()].map((lanes) => lanes.close()))
   }
 
@@ -59,11 +69,30 @@ export async function startDomains(options: HostOptions): Promise<Host> {
         schema: domain.name,
         prisma: domain.definition.prisma,
         onStatement: options.onStatement,
+        onEmitted: () => events?.emitted(domain.name),
       })
       opened.set(domain, lanes)
       servers.set(domain.name, serveDomain(domain, lanes, { platform, tokens, link }))
       const own = domain.definition.routes
       if (own) routes.push({ path: own.path, router: own.router({ platform, global: lanes.global }) })
+    }
+    if (options.events) {
+      const { transport, systemUrl } = options.events
+      events = await startEvents({
+        domains: [...opened].map(([{ name, definition }, lanes]) => ({
+          name,
+          lanes,
+          emits: definition.emits ?? [],
+          handlers: definition.handlers ?? [],
+          uses: definition.uses ?? {},
+          systemUrl: systemUrl(name),
+        })),
+        transport,
+        secret: platform.secret,
+        link,
+        tokens,
+        log: platform.log,
+      })
     }
   } catch (error) {
     await stop()

@@ -1,4 +1,6 @@
 import type { Lane } from '@offshoot/data'
+import type { System } from '@offshoot/data/system'
+import type { EventType, Handler } from '@offshoot/events'
 import type { DomainSchema } from '@offshoot/data/migrate'
 import type { SchemaPart } from '@offshoot/graphql'
 import type { Mailer } from '@offshoot/mail'
@@ -53,10 +55,32 @@ export interface DomainDefinition<C extends Contract, PrismaClient, Uses extends
   calls: (platform: Platform) => Handlers<C, DomainContext<PrismaClient, Uses>>
   /** Its part of the public schema. */
   graphql?: SchemaPart
+  /** The events that its use cases and handlers emit, as its contract declares them. */
+  emits?: readonly EventType[]
+  /** What it does when events arrive. */
+  handlers?: readonly Handler[]
+  /** Work that nobody asks for. */
+  schedules?: readonly Schedule<PrismaClient>[]
   /** HTTP routes that the gateway mounts at `path`, before any body parser. */
   routes?: { path: string; router: (runtime: DomainRuntime<PrismaClient>) => Router }
   /** Demo data for development and tests: deterministic and idempotent. Runs in the order in which the domains are listed. */
   seed?: (seeding: Seeding<PrismaClient>) => Promise<void>
+}
+
+/** Work that is done by the clock, once per tick however many processes there are. */
+export interface Schedule<PrismaClient> {
+  /** For good: it is what the clock knows it by. */
+  name: string
+  /** Five fields: minute, hour, day of month, month, day of week; in UTC. A sixth in front counts seconds. */
+  cron: string
+  run(context: ScheduleContext<PrismaClient>): Promise<void>
+}
+
+export interface ScheduleContext<PrismaClient> extends DomainRuntime<PrismaClient> {
+  /** The domain's tables of all tenants; the reason goes on record. */
+  system: System<PrismaClient>
+  /** A lane for one tenant. */
+  enter(tenant: TenantId): Lane<PrismaClient>
 }
 
 export interface Seeding<PrismaClient> extends DomainRuntime<PrismaClient> {

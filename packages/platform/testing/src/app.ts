@@ -1,4 +1,5 @@
 import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
+import { postgresTransport } from '@offshoot/events/runtime'
 import { type Domain, demoId, type Host, type Platform, startDomains } from '@offshoot/host'
 import { catchingMailer, type Mailer } from '@offshoot/mail'
 import { type Client, type Contract, createClient, type Identity, type Role, TenantId, UserId } from '@offshoot/rpc'
@@ -60,8 +61,13 @@ export async function testApp(
     actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
   }
+  const carries = domains.some(({ definition }) => definition.handlers?.length)
+  const transport = carries
+    ? postgresTransport({ url: database.urls.events!.serving, onTrouble: (error) => platform.log.warn({ err: error }, 'transport') })
+    : undefined
   const host = await startDomains({
     domains,
+    events: transport && { transport, systemUrl: (domain) => database.urls[domain]!.system },
     databaseUrl(domain) {
       const { serving } = database.urls[domain]!
       return outage?.through(serving) ?? serving
@@ -90,6 +96,7 @@ export async function testApp(
     },
     async stop() {
       await host.stop()
+      await transport?.close()
       await outage?.begin()
       await database.drop()
     },
