@@ -1,4 +1,4 @@
-import type { LaneTransaction } from '@offshoot/data'
+import type { Lane, LaneTransaction } from '@offshoot/data'
 import type { Client, Contract, TenantId } from '@offshoot/rpc'
 import type { EventType } from './event.ts'
 
@@ -21,7 +21,9 @@ export interface HandlerContext<PrismaClient> {
 }
 
 /** What a reaction may ask other domains before its transaction begins. */
-export interface PreparationContext<Uses extends Record<string, Contract>> {
+export interface PreparationContext<PrismaClient, Uses extends Record<string, Contract>> {
+  /** The consumer's own data, outside of the transaction that follows. */
+  readonly db: Lane<PrismaClient>
   /** Reads only: whoever handles an event acts for no user. */
   readonly clients: { readonly [K in keyof Uses]: Client<Uses[K]> }
   readonly tenant: TenantId
@@ -37,7 +39,7 @@ export interface HandlerLog {
 /** What a domain does when an event arrives. */
 export interface Reaction {
   readonly event: EventType
-  readonly prepare?: (context: PreparationContext<any>, event: Received<any>) => Promise<unknown>
+  readonly prepare?: (context: PreparationContext<any, any>, event: Received<any>) => Promise<unknown>
   readonly handle: (context: HandlerContext<any>, event: Received<any>, prepared: any) => Promise<void>
 }
 
@@ -66,10 +68,13 @@ export function on<Data, PrismaClient>(
   return { event, handle }
 }
 
-/** The same for a reaction that needs to ask other domains: `prepare` runs before the transaction, `handle` gets its answer. */
+/**
+ * The same for a reaction that needs to ask or to tell somebody else: `prepare` runs before the transaction, `handle` gets its answer. Whatever `prepare` does may be
+ * done again, since the process may die before the commit: have it recognised there, by the event's id.
+ */
 export function onPrepared<Data, PrismaClient, Uses extends Record<string, Contract>, Prepared>(
   event: EventType<Data>,
-  prepare: (context: PreparationContext<Uses>, event: Received<Data>) => Promise<Prepared>,
+  prepare: (context: PreparationContext<PrismaClient, Uses>, event: Received<Data>) => Promise<Prepared>,
   handle: (context: HandlerContext<PrismaClient>, event: Received<Data>, prepared: Prepared) => Promise<void>,
 ): Reaction {
   return { event, prepare: prepare as Reaction['prepare'], handle }

@@ -184,17 +184,20 @@ RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attemp
   RETURNING h.tenant_id, h.handler, h.source, h.aggregate, h.attempts
 $$;
 
--- The next events of leased aggregates, locked: in the handler's transaction, so that whoever comes second waits and then finds nothing.
+-- The next events of leased aggregates, locked: in the handler's transaction, so that whoever comes second waits and then finds nothing. A handler that is being
+-- rebuilt for this tenant is waited for.
 CREATE OR REPLACE FUNCTION $S.take(for_handler text, heads jsonb, most integer)
-RETURNS TABLE (event jsonb, handled bigint) LANGUAGE sql AS $$
-  SELECT i.event, h.handled FROM jsonb_to_recordset(heads) AS g(source text, aggregate text)
+RETURNS TABLE (event jsonb, handled bigint) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(hashtext('$S.handler ' || for_handler), hashtext(app.tid()::text));
+  RETURN QUERY SELECT i.event, h.handled FROM jsonb_to_recordset(heads) AS g(source text, aggregate text)
   JOIN $S.inbox_head h ON h.tenant_id = app.tid() AND h.handler = for_handler AND h.source = g.source AND h.aggregate = g.aggregate
   CROSS JOIN LATERAL (
     SELECT to_jsonb(i) AS event FROM $S.inbox i
     WHERE i.tenant_id = app.tid() AND i.handler = for_handler AND i.source = g.source AND i.aggregate = g.aggregate AND i.status IN ('pending', 'dead')
     ORDER BY i.revision LIMIT most FOR UPDATE
-  ) i
-$$;
+  ) i;
+END $$;
 
 -- Notes that events were handled and hands their aggregates back; the answer is how many of the events were still to be handled.
 CREATE OR REPLACE FUNCTION $S.settle(by_handler text, heads jsonb, ids uuid[]) RETURNS bigint LANGUAGE plpgsql AS $$
