@@ -128,7 +128,8 @@ function logRequests(log: Logger): RequestHandler {
     const began = performance.now()
     response.once('close', () => {
       const ms = Math.round(performance.now() - began)
-      const { method, path, id } = request as IdentifiedRequest
+      const { method, originalUrl, id } = request as IdentifiedRequest
+      const path = originalUrl.split('?', 1)[0] // a query may hold what is nobody's business
       log[response.statusCode >= 500 ? 'warn' : 'debug'](
         { requestId: id, method, path, status: response.statusCode, ms },
         'request',
