@@ -129,7 +129,7 @@ function logRequests(log: Logger): RequestHandler {
     response.once('close', () => {
       const ms = Math.round(performance.now() - began)
       const { method, originalUrl, id } = request as IdentifiedRequest
-      const path = originalUrl.split('?', 1)[0] // a query may hold what is nobody's business
+      const path = originalUrl.split('?', 1)[0]!.replace(/(?<=\/reset-password\/)[^/]+/, ':token') // nor a query: both may hold secrets
       log[response.statusCode >= 500 ? 'warn' : 'debug'](
         { requestId: id, method, path, status: response.statusCode, ms },
         'request',
