@@ -2,7 +2,7 @@ import type { TenantId } from '@offshoot/rpc'
 import { explainPrismaFailure } from './failures.ts'
 import type { Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
-import { withTenant } from './tenant-arguments.ts'
+import { asFirst, withTenant } from './tenant-arguments.ts'
 
 /** One unit of work of one tenant. Dead once its lane is handed back, and dead for good. */
 export interface Unit {
@@ -56,21 +56,29 @@ class TransactionUnit implements Unit {
  *
  * Plain objects rather than `$extends`, whose models are built anew for each handle (measured: a third of the throughput).
  */
-export function laneHandle<Client extends object>(client: Client, models: Models, unit: Unit): Lane<Client> {
-  return new Handle(client, models, unit, false) as unknown as Lane<Client>
+export function laneHandles<Client extends object>(client: Client, models: Models): (unit: Unit) => Lane<Client> {
+  defineModels(models)
+  return (unit) => new Handle(client, models, unit, false) as unknown as Lane<Client>
 }
 
 type Models = ReadonlyMap<string, Model>
 
-async function perform<T>(unit: Unit, work: () => PromiseLike<T>): Promise<T> {
-  if (!unit.alive) throw revoked()
+/** Begins an operation of Prisma's now, by asking for its outcome, and counts it until that is there. */
+function perform<T>(unit: Unit, work: () => PromiseLike<T>): Promise<T> {
+  if (!unit.alive) return Promise.reject(revoked())
   unit.running++
-  try {
-    return await work()
-  } catch (error) {
-    throw explainPrismaFailure(error)
-  } finally {
+  const done = (result: T): T => {
     unit.running--
+    return result
+  }
+  const failed = (error: unknown): never => {
+    unit.running--
+    throw explainPrismaFailure(error)
+  }
+  try {
+    return work().then(done, failed) as Promise<T>
+  } catch (error) {
+    return Promise.reject(error).then(done, failed)
   }
 }
 
@@ -79,17 +87,12 @@ class Handle {
   readonly #models: Models
   readonly #unit: Unit
   readonly #inTransaction: boolean
-  readonly #handles = new Map<string, ModelHandle>()
 
   constructor(client: object, models: Models, unit: Unit, inTransaction: boolean) {
     this.#client = client
     this.#models = models
     this.#unit = unit
     this.#inTransaction = inTransaction
-    for (const property of models.keys()) {
-      if (property in this) break // the first tells for all
-      defineModels(models)
-    }
   }
 
   get tenant(): TenantId {
@@ -97,12 +100,7 @@ class Handle {
   }
 
   model(property: string): ModelHandle {
-    let handle = this.#handles.get(property)
-    if (!handle) {
-      handle = new ModelHandle(this.#client, this.#models.get(property)!, this.#unit, this.#inTransaction)
-      this.#handles.set(property, handle)
-    }
-    return handle
+    return new ModelHandle(this.#client, this.#models.get(property)!, this.#unit, this.#inTransaction)
   }
 
   $queryRaw(query: RawQuery, ...values: unknown[]): Promise<unknown> {
@@ -179,14 +177,34 @@ class ModelHandle {
   }
 
   get fields(): unknown {
-    return this.#client[this.#model.property].fields
+    return this.#delegate.fields
   }
 
   run(operation: string, args: any): Promise<unknown> {
-    const { property } = this.#model
     return perform(this.#unit, () =>
-      this.#client[property][operation](withTenant(this.#model, operation, args, this.#unit.tenant)),
+      this.#delegate[operation](withTenant(this.#model, operation, args, this.#unit.tenant)),
     )
+  }
+
+  findUnique(args: any): Promise<unknown> {
+    return this.#find('findFirst', 'findUnique', args)
+  }
+
+  findUniqueOrThrow(args: any): Promise<unknown> {
+    return this.#find('findFirstOrThrow', 'findUniqueOrThrow', args)
+  }
+
+  #find(first: string, unique: string, args: any): Promise<unknown> {
+    return perform(this.#unit, () => {
+      const changed = asFirst(this.#model, args, this.#unit.tenant)
+      return changed
+        ? this.#delegate[first](changed)
+        : this.#delegate[unique](withTenant(this.#model, unique, args, this.#unit.tenant))
+    })
+  }
+
+  get #delegate(): any {
+    return this.#client[this.#model.property]
   }
 
   async lock(id: string): Promise<unknown> {
@@ -201,8 +219,6 @@ class ModelHandle {
 }
 
 const operations = [
-  'findUnique',
-  'findUniqueOrThrow',
   'findFirst',
   'findFirstOrThrow',
   'findMany',
