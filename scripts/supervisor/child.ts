@@ -42,6 +42,10 @@ export class Child {
     })
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
   get alive(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null && this.#process.pid !== undefined
   }

@@ -1,10 +1,13 @@
 /**
  * One product runs per data directory. Whoever runs it listens on a port of its own for the question whether it still lives; the
- * answer has the token of `running.json`, so neither a process that got the same id nor a server that got the same port is mistaken
- * for it after a crash.
+ * answer has the token of its note, so neither a process that got the same id nor a server that got the same port is mistaken for it
+ * after a crash.
+ *
+ * Notes are numbered. A note whose writer is gone is never taken away by those who want its place, since two could each take away
+ * another's; they race to create the next number, which one of them can. The holder is whoever wrote the highest.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 
@@ -19,7 +22,7 @@ export interface Running {
 export interface Instance {
   /** Tells others where the product is reached. */
   announce(url: string): void
-  release(): Promise<void>
+  release(): void
 }
 
 interface Note {
@@ -29,35 +32,44 @@ interface Note {
 
 /** Takes the right to run the product of `dataDir`, or says who has it. */
 export async function claim(dataDir: string): Promise<Instance | Running> {
-  const file = join(dataDir, 'running.json')
   const token = randomUUID()
   const self: Running & { token: string } = { pid: process.pid, token }
-  await mkdir(dataDir, { recursive: true })
+  await mkdir(dataDir, { recursive: true }).catch((error) => {
+    throw new Error(
+      `The data directory ${dataDir} cannot be used (${error.code}); correct it, or set DATA_DIR to another`,
+    )
+  })
   const server = await answering(() => JSON.stringify(self))
   const note = JSON.stringify({ port: (server.address() as AddressInfo).port, token } satisfies Note)
+  const own = join(dataDir, `${token}.tmp`)
+  await writeFile(own, note, { mode: 0o600 })
 
-  while (!(await create(file, note))) {
-    const present = await readFile(file, 'utf8').catch(() => '')
-    const running = await ask(present)
-    if (running) {
-      server.close()
-      return running
+  try {
+    for (;;) {
+      const last = Math.max(0, ...(await numbers(dataDir)))
+      const running = await ask(await readFile(file(dataDir, last), 'utf8').catch(() => ''))
+      if (running) {
+        server.close()
+        return running
+      }
+      if (!(await place(own, file(dataDir, last + 1)))) continue
+      const all = await numbers(dataDir)
+      const mine = last + 1
+      const older = all.filter((number) => number < mine)
+      if (all.some((number) => number > mine)) older.push(mine)
+      await Promise.all(older.map((number) => rm(file(dataDir, number), { force: true })))
+      if (!older.includes(mine)) break
     }
-    // Of several that find the same dead note, one takes it away; a note that is not the one found dead is put back.
-    const stale = `${file}.${process.pid}`
-    await rename(file, stale).catch(() => {})
-    const taken = await readFile(stale, 'utf8').catch(() => present)
-    if (taken !== present) await create(file, taken)
-    await rm(stale, { force: true })
+  } finally {
+    await rm(own, { force: true })
   }
 
   return {
     announce(url) {
       self.url = url
     },
-    async release() {
+    release() {
       server.close()
-      await rm(file, { force: true })
     },
   }
 }
@@ -73,9 +85,17 @@ function answering(answer: () => string): Promise<Server> {
   })
 }
 
-async function create(file: string, text: string): Promise<boolean> {
+const file = (dataDir: string, number: number) => join(dataDir, `running.${number}.json`)
+
+async function numbers(dataDir: string): Promise<number[]> {
+  const names = await readdir(dataDir)
+  return names.flatMap((name) => Number(/^running\.(\d+)\.json$/.exec(name)?.[1] ?? Number.NaN) || [])
+}
+
+/** Complete at once, and only where there is none. */
+async function place(own: string, target: string): Promise<boolean> {
   try {
-    await writeFile(file, text, { flag: 'wx', mode: 0o600 })
+    await link(own, target)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false

@@ -27,21 +27,23 @@ const log = (line: string) => console.error(line)
 
 /** Runs until a signal, or until something of it ends. Resolves with the exit code once all has stopped. */
 export async function supervise({ watch }: { watch: boolean }): Promise<number> {
-  const env = readEnvironment(root)
-  const instance = await claim(dataDirectory(env))
-  if ('pid' in instance) {
-    const state = instance.url ? `runs already: ${instance.url}` : 'is starting already'
-    log(`This clone's product ${state} (process ${instance.pid}).`)
-    return 1
-  }
-  const product = new Product(env, instance, watch)
   try {
-    return await product.run()
+    const env = readEnvironment(root)
+    const instance = await claim(dataDirectory(env))
+    if ('pid' in instance) {
+      const state = instance.url ? `runs already: ${instance.url}` : 'is starting already'
+      log(`This clone's product ${state} (process ${instance.pid}).`)
+      return 1
+    }
+    const product = new Product(env, instance, watch)
+    try {
+      return await product.run()
+    } finally {
+      await product.stop()
+    }
   } catch (error) {
-    if (!product.stopping) log((error as Error).message)
-    return product.stopping ? 0 : 1
-  } finally {
-    await product.stop()
+    log((error as Error).message)
+    return 1
   }
 }
 
@@ -79,7 +81,11 @@ class Product {
   }
 
   async run(): Promise<number> {
-    return Promise.race([this.#signal.promise, this.#startAndServe()])
+    const serving = this.#startAndServe().catch((error) => {
+      if (this.stopping) return 0 // What was interrupted fails, as it should.
+      throw error
+    })
+    return Promise.race([this.#signal.promise, serving])
   }
 
   async #startAndServe(): Promise<number> {
@@ -107,7 +113,7 @@ class Product {
     // The embedded server may be just starting; any other database is not worth waiting for.
     const database = this.#env.DATABASE_URL ? this.#database : await this.#opening?.catch(() => undefined)
     await database?.stop()
-    await this.#instance.release()
+    this.#instance.release()
   }
 
   #restartOnChange(): void {

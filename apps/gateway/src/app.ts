@@ -131,7 +131,8 @@ function logRequests(log: Logger): RequestHandler {
     const began = performance.now()
     response.once('close', () => {
       const ms = Math.round(performance.now() - began)
-      const { method, path, id } = request as IdentifiedRequest
+      const { method, originalUrl, id } = request as IdentifiedRequest
+      const path = originalUrl.split('?', 1)[0]!.replace(/(?<=\/reset-password\/)[^/]+/, ':token') // nor a query: both may hold secrets
       log[response.statusCode >= 500 ? 'warn' : 'debug'](
         { requestId: id, method, path, status: response.statusCode, ms },
         'request',

@@ -6,7 +6,7 @@ export function databaseUnavailable(cause?: unknown): Problem {
 }
 
 /** SQLSTATE classes and codes (PostgreSQL documentation, appendix A) that say nothing about the statement and everything about the server. */
-const down = /^(08|57P0[1-5]|53|58)/
+const down = /^(08|57P0[1-5]|53|55000|58)/
 const timedOut = new Set(['57014', '55P03', '25P03', '25P04'])
 
 /** Turns failures of the connection and of time into problems of the closed list; every other error stays what it is. */

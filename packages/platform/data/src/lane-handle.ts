@@ -3,7 +3,7 @@ import { newEventId } from './event-id.ts'
 import { explainPrismaFailure } from './failures.ts'
 import type { Emission, Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
-import { withTenant } from './tenant-arguments.ts'
+import { asFirst, withTenant } from './tenant-arguments.ts'
 
 /** One unit of work of one tenant. Dead once its lane is handed back, and dead for good. */
 export interface Unit {
@@ -57,13 +57,13 @@ class TransactionUnit implements Unit {
  *
  * Plain objects rather than `$extends`, whose models are built anew for each handle (measured: a third of the throughput).
  */
-export function laneHandle<Client extends object>(
+export function laneHandles<Client extends object>(
   client: Client,
   models: Models,
-  unit: Unit,
   outbox: Outbox,
-): Lane<Client> {
-  return new Handle(client, models, unit, outbox, undefined) as unknown as Lane<Client>
+): (unit: Unit) => Lane<Client> {
+  defineModels(models)
+  return (unit) => new Handle(client, models, unit, outbox, undefined) as unknown as Lane<Client>
 }
 
 /** Where a domain's events go. */
@@ -76,15 +76,22 @@ export interface Outbox {
 
 type Models = ReadonlyMap<string, Model>
 
-async function perform<T>(unit: Unit, work: () => PromiseLike<T>): Promise<T> {
-  if (!unit.alive) throw revoked()
+/** Begins an operation of Prisma's now, by asking for its outcome, and counts it until that is there. */
+function perform<T>(unit: Unit, work: () => PromiseLike<T>): Promise<T> {
+  if (!unit.alive) return Promise.reject(revoked())
   unit.running++
-  try {
-    return await work()
-  } catch (error) {
-    throw explainPrismaFailure(error)
-  } finally {
+  const done = (result: T): T => {
     unit.running--
+    return result
+  }
+  const failed = (error: unknown): never => {
+    unit.running--
+    throw explainPrismaFailure(error)
+  }
+  try {
+    return work().then(done, failed) as Promise<T>
+  } catch (error) {
+    return Promise.reject(error).then(done, failed)
   }
 }
 
@@ -95,7 +102,6 @@ class Handle {
   readonly #outbox: Outbox
   /** What the transaction has emitted so far; undefined outside of one. */
   readonly #emissions: Emission[] | undefined
-  readonly #handles = new Map<string, ModelHandle>()
 
   constructor(client: object, models: Models, unit: Unit, outbox: Outbox, emissions: Emission[] | undefined) {
     this.#client = client
@@ -103,10 +109,6 @@ class Handle {
     this.#unit = unit
     this.#outbox = outbox
     this.#emissions = emissions
-    for (const property of models.keys()) {
-      if (property in this) break // the first tells for all
-      defineModels(models)
-    }
   }
 
   get tenant(): TenantId {
@@ -114,12 +116,7 @@ class Handle {
   }
 
   model(property: string): ModelHandle {
-    let handle = this.#handles.get(property)
-    if (!handle) {
-      handle = new ModelHandle(this.#client, this.#models.get(property)!, this.#unit, this.#emissions !== undefined)
-      this.#handles.set(property, handle)
-    }
-    return handle
+    return new ModelHandle(this.#client, this.#models.get(property)!, this.#unit, this.#emissions !== undefined)
   }
 
   $queryRaw(query: RawQuery, ...values: unknown[]): Promise<unknown> {
@@ -131,10 +128,9 @@ class Handle {
   }
 
   emit<Data>(event: { prepare(data: Data): Emission }, data: Data): void {
-    if (!this.#emissions)
-      throw new Error(
-        '`emit` works inside a transaction only: an event and the change that it tells of commit together.',
-      )
+    if (!this.#emissions) {
+      throw new Error('`emit` works inside a transaction only: an event and the change that it tells of commit together.')
+    }
     if (!this.#unit.alive) throw revoked()
     this.#emissions.push(event.prepare(data))
   }
@@ -144,27 +140,29 @@ class Handle {
     const unit = new TransactionUnit(this.#unit)
     const emissions: Emission[] = []
     const within = async (tx: any): Promise<T> => {
-      const result = await work(
-        new Handle(tx, this.#models, unit, this.#outbox, emissions) as unknown as LaneTransaction<any>,
-      )
+      const result = await work(new Handle(tx, this.#models, unit, this.#outbox, emissions) as unknown as LaneTransaction<any>)
       if (unit.running > 0)
         throw new Error(
           'A transaction was left with operations still running, and was rolled back. Await everything inside of it.',
         )
       unit.end()
-      if (emissions.length > 0)
+      if (emissions.length > 0) {
         await tx.$executeRawUnsafe(`select "${this.#outbox.schema}".emit($1::jsonb)`, eventsJson(emissions))
+      }
       return result
     }
-    return perform<T>(this.#unit, async () => {
-      const result = await this.#client.$transaction(within, { ...transactionLimits, isolationLevel: isolation })
-      if (emissions.length > 0) this.#outbox.onEmitted?.()
-      return result
-    }).finally(() => unit.end())
+    return perform<T>(this.#unit, () =>
+      this.#client.$transaction(within, { ...transactionLimits, isolationLevel: isolation }),
+    )
+      .then((result) => {
+        if (emissions.length > 0) this.#outbox.onEmitted?.()
+        return result
+      })
+      .finally(() => unit.end())
   }
 }
 
-const eventsJson = (emissions: Emission[]) =>
+const eventsJson = (emissions: readonly Emission[]) =>
   JSON.stringify(emissions.map((emission, n) => ({ n, id: newEventId(), ...emission })))
 
 /** A tagged template's strings, or `Prisma.sql`. */
@@ -215,14 +213,34 @@ class ModelHandle {
   }
 
   get fields(): unknown {
-    return this.#client[this.#model.property].fields
+    return this.#delegate.fields
   }
 
   run(operation: string, args: any): Promise<unknown> {
-    const { property } = this.#model
     return perform(this.#unit, () =>
-      this.#client[property][operation](withTenant(this.#model, operation, args, this.#unit.tenant)),
+      this.#delegate[operation](withTenant(this.#model, operation, args, this.#unit.tenant)),
     )
+  }
+
+  findUnique(args: any): Promise<unknown> {
+    return this.#find('findFirst', 'findUnique', args)
+  }
+
+  findUniqueOrThrow(args: any): Promise<unknown> {
+    return this.#find('findFirstOrThrow', 'findUniqueOrThrow', args)
+  }
+
+  #find(first: string, unique: string, args: any): Promise<unknown> {
+    return perform(this.#unit, () => {
+      const changed = asFirst(this.#model, args, this.#unit.tenant)
+      return changed
+        ? this.#delegate[first](changed)
+        : this.#delegate[unique](withTenant(this.#model, unique, args, this.#unit.tenant))
+    })
+  }
+
+  get #delegate(): any {
+    return this.#client[this.#model.property]
   }
 
   async lock(id: string): Promise<unknown> {
@@ -237,8 +255,6 @@ class ModelHandle {
 }
 
 const operations = [
-  'findUnique',
-  'findUniqueOrThrow',
   'findFirst',
   'findFirstOrThrow',
   'findMany',

@@ -3,7 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { explainFailure, explainPrismaFailure } from './failures.ts'
 import type { Lane } from './lane.ts'
-import { laneHandle, revoked, type Unit } from './lane-handle.ts'
+import { laneHandles, revoked, type Unit } from './lane-handle.ts'
 import { type Model, modelsOf } from './models.ts'
 import { nameStatement } from './statement-names.ts'
 import { openStatements, type Statements, statementTimeout } from './statements.ts'
@@ -72,8 +72,8 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
   const config = { connectionString: options.url, application_name: `offshoot ${options.schema}` }
   const statements = await openStatements(config, options.statementConnections ?? 8)
   const transactions = openTransactions(config, options.transactionConnections ?? 8)
+  const makeLane = laneMaker(options, statements, transactions)
   const idle: PhysicalLane<Client>[] = []
-  const outbox = { schema: options.schema, onEmitted: options.onEmitted }
 
   const globalPool = new GlobalPool({
     ...config,
@@ -91,10 +91,10 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
 
   function open(tenant: TenantId): LaneLease<Client> {
     if (!uuid.test(tenant)) throw new Error('A lane is opened for one tenant, by its UUID in lower case.')
-    const physical = idle.pop() ?? physicalLane(options, statements, transactions)
+    const physical = idle.pop() ?? makeLane()
     const unit: LaneUnit = { tenant, alive: true, running: 0, transactions: new Set() }
     physical.pool.unit = unit
-    const lane = laneHandle(physical.client, physical.models, unit, outbox)
+    const lane = physical.handle(unit)
     return {
       lane,
       get inTransaction() {
@@ -129,20 +129,21 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
 
 interface PhysicalLane<Client> {
   pool: LanePool
-  client: Client
-  models: ReadonlyMap<string, Model>
+  handle(unit: Unit): Lane<Client>
 }
 
-function physicalLane<Client extends object>(
-  options: LanesOptions<Client>,
+function laneMaker<Client extends object>(
+  { prisma, schema, onStatement, onEmitted }: LanesOptions<Client>,
   statements: Statements,
   transactions: Transactions,
-): PhysicalLane<Client> {
-  const pool = new LanePool(statements, transactions, options.onStatement)
-  const client = options.prisma(
-    new PrismaPg(pool as never, { schema: options.schema, statementNameGenerator: nameStatement }),
-  )
-  return { pool, client, models: modelsOf(client, options.schema) }
+): () => PhysicalLane<Client> {
+  let models: ReadonlyMap<string, Model> | undefined
+  return () => {
+    const pool = new LanePool(statements, transactions, onStatement)
+    const client = prisma(new PrismaPg(pool as never, { schema, statementNameGenerator: nameStatement }))
+    models ??= modelsOf(client, schema)
+    return { pool, handle: laneHandles(client, models, { schema, onEmitted }) }
+  }
 }
 
 /** A pool whose failures are explained as a lane's are. */

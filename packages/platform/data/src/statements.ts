@@ -29,12 +29,14 @@ interface Slot {
   failures: number
 }
 
-interface Waiting {
+interface Statement {
   query: TenantQuery
   tenant: string
-  begin(): boolean
-  /** Ends the waiting. */
-  served(): void
+  answered(error: Error | null, result?: pg.QueryArrayResult): void
+  /** Whether somebody still waits for the answer. */
+  wanted(): boolean
+  /** Ends the waiting for room. */
+  served?: () => void
 }
 
 /** The part of `pg`'s connection that is used here. */
@@ -43,6 +45,7 @@ interface Connection {
   on(event: 'readyForQuery', listener: (message: { status: string }) => void): void
 }
 
+const codeOf = (error: Error) => (error as { code?: string }).code
 const streamOf = (client: pg.Client) => (client as unknown as { connection: Connection }).connection.stream
 
 const corked = new WeakSet<pg.Client>()
@@ -87,7 +90,7 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
     since: 0,
     failures: 0,
   }))
-  const queue = new FairQueue<Waiting>()
+  const queue = new FairQueue<Statement>()
   const share = Math.max(1, Math.ceil(connections * 0.75))
   let closed = false
 
@@ -164,14 +167,17 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
         return slot !== undefined
       })
       if (!next) return
-      next.served()
-      if (next.begin()) send(slot!, next.tenant, next.query)
+      next.served!()
+      if (next.wanted()) send(slot!, next)
+      else
+        next.answered(
+          databaseUnavailable(new Error('The unit of work ended while its statement waited for a connection.')),
+        )
     }
   }
 
-  function send(slot: Slot, tenant: string, query: TenantQuery): void {
-    const { client } = slot
-    const answered = query.callback!
+  function send(slot: Slot, { query, tenant, answered }: Statement): void {
+    const client = slot.client!
     if (slot.flying.length === 0) slot.since = performance.now()
     slot.flying.push(tenant)
     query.callback = (error, result) => {
@@ -180,36 +186,28 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
         slot.since = performance.now()
       }
       // A session that belongs to a tenant outside of its statements must not serve another one.
-      if ((error as { code?: string } | null)?.code === enteredTwice) streamOf(client!).destroy()
+      if (error && codeOf(error) === enteredTwice) streamOf(client).destroy()
       answered(error, result)
       if (queue.keys > 0) pump()
     }
-    flushSoon(client!)
-    client!.query(query as never)
+    flushSoon(client)
+    client.query(query as never)
   }
 
-  function submit(tenant: string, config: pg.QueryArrayConfig, wanted: () => boolean): Promise<pg.QueryArrayResult> {
-    return new Promise((resolve, reject) => {
-      if (closed) return reject(databaseUnavailable())
-      const query = new TenantQuery(config, tenant)
-      query.callback = (error, result) => (error ? reject(error) : resolve(result))
-      const slot = queue.has(tenant) ? undefined : room(tenant)
-      if (slot) return send(slot, tenant, query)
-      const waiting: Waiting = {
-        query,
-        tenant,
-        begin() {
-          if (wanted()) return true
-          reject(databaseUnavailable(new Error('The unit of work ended while its statement waited for a connection.')))
-          return false
-        },
-        served: patience(longestWait, () => {
-          queue.remove(tenant, waiting)
-          reject(databaseUnavailable(new Error(`No connection had room within ${longestWait} ms.`)))
-        }),
-      }
-      queue.push(tenant, waiting)
-    })
+  function submit(statement: Statement): void {
+    const { tenant } = statement
+    const slot = queue.has(tenant) ? undefined : room(tenant)
+    if (closed) {
+      statement.answered(databaseUnavailable())
+    } else if (slot) {
+      send(slot, statement)
+    } else {
+      statement.served = patience(longestWait, () => {
+        queue.remove(tenant, statement)
+        statement.answered(databaseUnavailable(new Error(`No connection had room within ${longestWait} ms.`)))
+      })
+      queue.push(tenant, statement)
+    }
   }
 
   /** Lets what is on its way come back, for as long as a statement may take. */
@@ -241,24 +239,38 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
   }
 
   return {
-    async run(tenant, config, wanted) {
-      try {
-        return await submit(tenant, config, wanted)
-      } catch (error) {
-        // A neighbour's failure may have taken the preparation of a statement with it that this one counted on ("prepared statement
-        // does not exist"). It has not run, so that it can be sent again, preparing for itself.
-        if ((error as { code?: string }).code !== '26000') throw explainFailure(error)
-      }
-      try {
-        return await submit(tenant, { ...config, name: undefined as never }, wanted)
-      } catch (error) {
-        throw explainFailure(error)
-      }
+    run(tenant, config, wanted) {
+      return new Promise((resolve, reject) => {
+        function answered(error: Error | null, result?: pg.QueryArrayResult): void {
+          if (!error) resolve(result!)
+          // A neighbour's failure may have taken the preparation of a statement with it that this one counted on ("prepared statement
+          // does not exist"). It has not run, so that it can be sent again, preparing for itself.
+          else if (codeOf(error) === '26000' && config.name) {
+            const { name: _, ...unnamed } = config
+            submit({
+              query: new TenantQuery(unnamed, tenant),
+              tenant,
+              wanted,
+              answered: (again, rows) => (again ? reject(explainFailure(again)) : resolve(rows!)),
+            })
+          } else reject(explainFailure(error))
+        }
+        submit({ query: new TenantQuery(config, tenant), tenant, wanted, answered })
+      })
     },
-    async ping() {
-      const slot = slots.find(({ client }) => client)
-      if (!slot) throw databaseUnavailable()
-      await slot.client!.query('select 1')
+    ping() {
+      return new Promise((resolve, reject) => {
+        const client = slots.find((slot) => slot.client)?.client
+        if (!client) return reject(databaseUnavailable())
+        const answered = patience(longestWait, () => reject(databaseUnavailable()))
+        client
+          .query('select 1')
+          .then(
+            () => resolve(),
+            (error) => reject(explainFailure(error)),
+          )
+          .finally(answered)
+      })
     },
     close,
   }

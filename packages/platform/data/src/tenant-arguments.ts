@@ -46,6 +46,23 @@ export function withTenant(model: Model, operation: string, args: Arguments | un
   return result
 }
 
+/**
+ * The arguments of `findFirst` that find what these of `findUnique` do; undefined when they name no key completely, which Prisma
+ * then says. Prisma holds each `findUnique` back, to send those of one tick as one statement: that costs a lone one more than it
+ * saves (measured: 6 % of the throughput of primary-key reads), and nothing of a lane should depend on what else is called when.
+ */
+export function asFirst(model: Model, args: Arguments | undefined, tenant: TenantId): Arguments | undefined {
+  const { where, ...rest } = withTenant(model, 'findUnique', args, tenant)
+  const name = isObject(where) ? model.keys.find((key) => isObject(where[key.name]))?.name : undefined
+  if (name === undefined) return undefined
+  const { [name]: key, ...conditions } = where
+  for (const field of Object.keys(key)) if (!isScalar(key[field])) return undefined
+  return { ...rest, where: Object.keys(conditions).length > 0 ? { AND: [key, conditions] } : key }
+}
+
+/** A value to compare with; not a condition (`{ not: … }`), which `findFirst` would take and `findUnique` refuses. */
+const isScalar = (value: unknown) => typeof value === 'string' || typeof value === 'number' || value instanceof Date
+
 const foreign = () => new Error('A lane writes and reads its own tenant only; leave `tenantId` out.')
 
 const isObject = (value: unknown): value is Arguments => typeof value === 'object' && value !== null

@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream'
 import pg from 'pg'
 // @ts-expect-error: has no types
 import utils from 'pg/lib/utils.js'
@@ -23,8 +24,9 @@ export class TenantQuery extends Query() {
 
   /** `begin`: sent first, when this statement opens a transaction. */
   constructor(config: pg.QueryConfig, tenant: string, begin?: Begin) {
-    // Prepared here: a value that cannot be sent must fail before anything of the statement is on its way.
-    super(config.values ? { ...config, values: config.values.map(prepareValue) } : config)
+    super(config)
+    // Now, because a value that cannot be sent must fail before anything of the statement is on its way.
+    if (this.values) this.values = this.values.map(prepareValue)
     this.#tenant = tenant
     this.#begin = begin
     this.#preamble = begin ? 2 : 1
@@ -36,7 +38,7 @@ export class TenantQuery extends Query() {
 
   override prepare(connection: Connection): void {
     if (this.#begin) sendPrepared(connection, this.#begin, [])
-    sendPrepared(connection, enter, [this.#tenant])
+    if (connection.stream.writable) connection.stream.write(entering(this.#tenant))
     super.prepare(connection)
   }
 
@@ -99,7 +101,25 @@ class Preparation extends Query() {
   }
 }
 
-function sendPrepared(connection: Connection, statement: string, values: unknown[]): void {
+/** How many tenants' `entering` is kept. */
+const mostTenants = 1_000
+const messages = new Map<string, Buffer>()
+
+/** The messages that enter a tenant. They are the same for each of its statements, and there are many. */
+function entering(tenant: string): Buffer {
+  let message = messages.get(tenant)
+  if (message === undefined) {
+    const parts: Buffer[] = []
+    const stream = Object.assign(new PassThrough(), { write: (part: Buffer) => parts.push(part) })
+    sendPrepared(new pg.Connection({ stream } as never) as never, enter, [tenant])
+    message = Buffer.concat(parts)
+    if (messages.size >= mostTenants) messages.clear()
+    messages.set(tenant, message)
+  }
+  return message
+}
+
+function sendPrepared(connection: Pick<Connection, 'bind' | 'execute'>, statement: string, values: unknown[]): void {
   connection.bind({ statement, values, valueMapper: (value) => value })
   connection.execute({ portal: '', rows: 0 })
 }
@@ -116,6 +136,7 @@ interface Connection {
 type QueryClass = new (
   config: pg.QueryConfig,
 ) => {
+  values: unknown[] | undefined
   callback?: (error: Error | null, result: pg.QueryArrayResult) => void
   requiresPreparation(): boolean
   prepare(connection: Connection): void

@@ -58,6 +58,10 @@ describe('a lane', () => {
       expect((await db.order.findUniqueOrThrow({ where: { key: 'same' } })).note).toBe(ours)
       expect(await db.order.findUnique({ where: { id: foreignId } })).toBeNull()
       expect(await db.order.findUnique({ where: { id, note: 'another' } })).toBeNull()
+      expect((await db.order.findUnique({ where: { id, key: 'same', note: ours } }))?.note).toBe(ours)
+      const noKey = [{ id: { not: id } }, { id: undefined }, { note: ours }, { tenantId_id: { id: undefined } }, {}]
+      for (const where of noKey) await expect(db.order.findUnique({ where } as never)).rejects.toThrow(/Invalid/)
+      await expect(db.order.findUniqueOrThrow({ where: { id: foreignId } })).rejects.toMatchObject({ code: 'P2025' })
       expect(await db.order.findFirst({ where: { id: foreignId } })).toBeNull()
       await expect(db.order.findFirstOrThrow({ where: { id: foreignId } })).rejects.toMatchObject({ code: 'P2025' })
       expect(await db.order.findMany()).toHaveLength(2)
