@@ -1,3 +1,4 @@
+import { defineEvent } from '@offshoot/events'
 import {
   command,
   defineContract,
@@ -90,3 +91,27 @@ export { type DemoProduct, demoProducts } from './demo.ts'
 
 /** `Product` in the public schema. */
 export const ProductEntity = defineEntity('Product', catalog, 'getMany')
+
+const aboutReservation = { aggregate: 'reservation', key: ({ orderId }: { orderId: string }) => orderId }
+
+/** The stock of all lines of an order is reserved. Says what there is to be paid for, so that whoever is paid need know nothing else. */
+export const StockReserved = defineEvent('catalog.StockReserved', {
+  version: 1,
+  ...aboutReservation,
+  data: z.object({ orderId: z.uuid(), total: Money, paymentMethod: z.string().nullable() }),
+})
+
+/** There was not enough of these products; nothing is reserved. */
+export const StockRejected = defineEvent('catalog.StockRejected', {
+  version: 1,
+  ...aboutReservation,
+  data: z.object({ orderId: z.uuid(), productIds: z.array(ProductId) }),
+})
+
+/** A product is nearly sold out: its stock has fallen to or below the threshold. */
+export const StockLow = defineEvent('catalog.StockLow', {
+  version: 1,
+  aggregate: 'product',
+  key: ({ productId }) => productId,
+  data: z.object({ productId: ProductId, sku: z.string(), name: z.string(), stock: z.int() }),
+})

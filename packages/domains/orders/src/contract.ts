@@ -1,4 +1,5 @@
 import { ProductId } from '@offshoot/catalog/contract'
+import { defineEvent } from '@offshoot/events'
 import {
   command,
   defineContract,
@@ -95,3 +96,36 @@ export const orders = defineContract('orders', {
 
 /** `Order` in the public schema. */
 export const OrderEntity = defineEntity('Order', orders, 'getMany')
+
+/** Why an order was cancelled. */
+export const CancelReason = z.enum(['customer', 'out-of-stock', 'payment-failed', 'timed-out'])
+export type CancelReason = z.infer<typeof CancelReason>
+
+const about = { aggregate: 'order', key: ({ orderId }: { orderId: OrderId }) => orderId }
+
+/** An order was placed; nothing is reserved and nothing is paid yet. */
+export const OrderPlaced = defineEvent('orders.OrderPlaced', {
+  version: 1,
+  ...about,
+  data: z.object({
+    orderId: OrderId,
+    placedBy: UserId.nullable(),
+    lines: z.array(OrderLine),
+    total: Money,
+    paymentMethod: z.string().nullable(),
+  }),
+})
+
+/** Stock is reserved and the payment captured. */
+export const OrderConfirmed = defineEvent('orders.OrderConfirmed', {
+  version: 1,
+  ...about,
+  data: z.object({ orderId: OrderId, placedBy: UserId.nullable(), total: Money }),
+})
+
+/** The order will not be delivered: whatever was reserved is released, whatever was captured is refunded. */
+export const OrderCancelled = defineEvent('orders.OrderCancelled', {
+  version: 1,
+  ...about,
+  data: z.object({ orderId: OrderId, placedBy: UserId.nullable(), total: Money, reason: CancelReason }),
+})

@@ -129,7 +129,9 @@ class Handle {
 
   emit<Data>(event: { prepare(data: Data): Emission }, data: Data): void {
     if (!this.#emissions) {
-      throw new Error('`emit` works inside a transaction only: an event and the change that it tells of commit together.')
+      throw new Error(
+        '`emit` works inside a transaction only: an event and the change that it tells of commit together.',
+      )
     }
     if (!this.#unit.alive) throw revoked()
     this.#emissions.push(event.prepare(data))
@@ -140,7 +142,9 @@ class Handle {
     const unit = new TransactionUnit(this.#unit)
     const emissions: Emission[] = []
     const within = async (tx: any): Promise<T> => {
-      const result = await work(new Handle(tx, this.#models, unit, this.#outbox, emissions) as unknown as LaneTransaction<any>)
+      const result = await work(
+        new Handle(tx, this.#models, unit, this.#outbox, emissions) as unknown as LaneTransaction<any>,
+      )
       if (unit.running > 0)
         throw new Error(
           'A transaction was left with operations still running, and was rolled back. Await everything inside of it.',

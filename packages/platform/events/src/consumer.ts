@@ -239,7 +239,10 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
         createClient(contract, options.link, options.tokens, caller),
       ]),
     )
-    return { id: next.id, value: await reaction.prepare({ db: lane, clients, tenant, log }, read(handler, next, tenant)) }
+    return {
+      id: next.id,
+      value: await reaction.prepare({ db: lane, clients, tenant, log }, read(handler, next, tenant)),
+    }
   }
 
   /** The next event of each aggregate; of a batch, as many as fit. */

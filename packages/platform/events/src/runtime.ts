@@ -106,14 +106,16 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
       ]),
   )
 
+  let stopped: Promise<void> | undefined
+  async function stop(): Promise<void> {
+    await Promise.all([...relays.values()].map((relay) => relay.stop()))
+    await Promise.all(consumers.map((consumer) => consumer.stop()))
+    await Promise.all([...pools.values()].map((pool) => pool.end()))
+  }
   return {
     emitted(domain) {
       relays.get(domain)?.wake()
     },
-    async stop() {
-      await Promise.all([...relays.values()].map((relay) => relay.stop()))
-      await Promise.all(consumers.map((consumer) => consumer.stop()))
-      await Promise.all([...pools.values()].map((pool) => pool.end()))
-    },
+    stop: () => (stopped ??= stop()),
   }
 }

@@ -12,7 +12,14 @@ afterAll(() => shop.stop())
 describe('an event', () => {
   it('is handled once', async () => {
     const seen: unknown[] = []
-    const runtime = await shop.start([handler('notes', [on(Noted, async ({ tx }, { data }) => { await (tx as any).order.create({ data: { key: data.order } }); seen.push(data) })])])
+    const runtime = await shop.start([
+      handler('notes', [
+        on(Noted, async ({ tx }, { data }) => {
+          await (tx as any).order.create({ data: { key: data.order } })
+          seen.push(data)
+        }),
+      ]),
+    ])
     const order = randomUUID()
     const t = performance.now()
     await shop.emit(acme, { order, n: 1 })
@@ -20,12 +27,14 @@ describe('an event', () => {
     console.log('latency', performance.now() - t)
     const lat: number[] = []
     for (let i = 0; i < 30; i++) {
-      const t = performance.now(); const had = seen.length
+      const t = performance.now()
+      const had = seen.length
       await shop.emit(acme, { order: randomUUID(), n: 1 })
       while (seen.length === had) await new Promise((r) => setImmediate(r))
       lat.push(performance.now() - t)
     }
-    lat.sort((a, b) => a - b); console.log('median', lat[15], 'max', lat[29])
+    lat.sort((a, b) => a - b)
+    console.log('median', lat[15], 'max', lat[29])
     expect(shop.logged.filter(({ level }) => level !== 'info')).toEqual([])
     await runtime.stop()
   })
