@@ -199,7 +199,7 @@ describe('an operation that cannot be executed', () => {
       'BAD_USER_INPUT',
       'TOO_DEEP',
     )
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(5_000)
   })
 })
 
