@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: [`${import.meta.dirname}/packages/platform/data/src/testing/global-setup.ts`],
     passWithNoTests: true,
     // On Node itself, types stripped, as the product runs; Vite's own loader would make a second `graphql`.
+    // Each file has a database of its own, and modules keep no state: loading them anew for each file would take most of the time.
+    isolate: false,
     experimental: { viteModuleRunner: false },
     testTimeout: 20_000,
     hookTimeout: 60_000,

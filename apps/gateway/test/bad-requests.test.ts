@@ -199,7 +199,7 @@ describe('an operation that cannot be executed', () => {
       'BAD_USER_INPUT',
       'TOO_DEEP',
     )
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(5_000)
   })
 })
 
@@ -263,6 +263,8 @@ describe('input', () => {
     '2026-13-01T00:00:00Z',
     '2026-01-31T09:30:00',
     '2026-01-31T25:00:00Z',
+    '2026-02-30T00:00:00Z',
+    '2026-01-31T24:00:00Z',
     '',
     0,
     1.5,
