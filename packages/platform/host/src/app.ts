@@ -83,7 +83,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
           name,
           lanes,
           emits: definition.emits ?? [],
-          handlers: definition.handlers ?? [],
+          handlers: definition.handlers?.(platform) ?? [],
           uses: definition.uses ?? {},
           systemUrl: systemUrl(name),
         })),

@@ -58,7 +58,7 @@ export interface DomainDefinition<C extends Contract, PrismaClient, Uses extends
   /** The events that its use cases and handlers emit, as its contract declares them. */
   emits?: readonly EventType[]
   /** What it does when events arrive. */
-  handlers?: readonly Handler[]
+  handlers?: (platform: Platform) => readonly Handler[]
   /** Work that nobody asks for. */
   schedules?: readonly Schedule<PrismaClient>[]
   /** HTTP routes that the gateway mounts at `path`, before any body parser. */

@@ -61,7 +61,7 @@ export async function testApp(
     actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
   }
-  const carries = domains.some(({ definition }) => definition.handlers?.length)
+  const carries = domains.some(({ definition }) => definition.handlers)
   const transport = carries
     ? postgresTransport({ url: database.urls.events!.serving, onTrouble: (error) => platform.log.warn({ err: error }, 'transport') })
     : undefined
