@@ -5,6 +5,8 @@ export interface Mail {
   to: string
   subject: string
   text: string
+  /** Letters, digits and `.-`: what the mail is, so that one that is sent again, because nobody knows whether it arrived, is recognised (Message-ID, RFC 5322). */
+  messageId?: string
 }
 
 /** A mail as it was caught, newest first in `caught`. */
@@ -23,10 +25,25 @@ export interface Mailer {
 const bareAddress = /^[^\s@,;:<>()[\]"\\]+@[^\s@,;:<>()[\]"\\]+$/
 
 /** Nodemailer reads `to` as a list, so that whoever chooses their own address could choose others' too. */
-function message(from: string, { to, subject, text }: Mail) {
+function message(from: string, { to, subject, text, messageId }: Mail) {
   if (to.length > 254 || !bareAddress.test(to))
     throw new Error('A mail is sent to one address, and this is not one mail address.')
-  return { from, to: { name: '', address: to }, subject, text }
+  if (messageId !== undefined && !/^[A-Za-z0-9.-]{1,200}$/.test(messageId))
+    throw new Error('A `messageId` is made of letters, digits, points and hyphens.')
+  const domain = /@([^\s>]+)>?\s*$/.exec(from)?.[1] ?? 'localhost'
+  return {
+    from,
+    to: { name: '', address: to },
+    subject,
+    text,
+    messageId: messageId === undefined ? undefined : `<${messageId}@${domain}>`,
+  }
+}
+
+/** Whether the mail server refused the address for good (a 5xx answer to RCPT TO, RFC 5321): to try again would be in vain. */
+export function addressRefused(error: unknown): boolean {
+  const { code, responseCode } = error as { code?: string; responseCode?: number }
+  return code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500
 }
 
 /** Sends through the SMTP server at `url` (`smtps://user:password@host`). */

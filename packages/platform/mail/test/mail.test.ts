@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { catchingMailer, type Mailer, smtpMailer } from '../src/index.ts'
+import { addressRefused, catchingMailer, type Mailer, smtpMailer } from '../src/index.ts'
 import { openSmtpServer, type SmtpServer } from './smtp-server.ts'
 
 const from = 'Offshoot <no-reply@offshoot.test>'
@@ -47,11 +47,31 @@ describe('mail that is sent', () => {
     expect(smtp.received[1]!.headers.get('subject')).toMatch(/^=\?UTF-8\?/)
   })
 
-  it('rejects when the mail server refuses the address', async () => {
+  it('has the Message-ID that it was given, at the domain of the installation, each time', async () => {
     const smtp = await server()
-    await expect(smtpMailer(smtp.url, from).send({ ...mail, to: 'refused@acme.test' })).rejects.toThrow(
-      'no such mailbox',
-    )
+    const mailer = smtpMailer(smtp.url, from)
+    for (let sent = 0; sent < 2; sent++) await mailer.send({ ...mail, messageId: '0198-a.b' })
+    await mailer.send(mail)
+    const [first, second, other] = smtp.received.map(({ headers }) => headers.get('message-id'))
+    expect([first, second]).toEqual(['<0198-a.b@offshoot.test>', '<0198-a.b@offshoot.test>'])
+    expect(other).not.toBe(first)
+    await expect(mailer.send({ ...mail, messageId: 'a>\r\nBcc: eve@evil.test' })).rejects.toThrow('messageId')
+  })
+
+  it('rejects when the mail server refuses the address, and that can be told from other failures', async () => {
+    const smtp = await server()
+    const refusal = await smtpMailer(smtp.url, from)
+      .send({ ...mail, to: 'refused@acme.test' })
+      .catch((error) => error)
+    expect(refusal.message).toMatch('no such mailbox')
+    expect(addressRefused(refusal)).toBe(true)
+    expect(
+      addressRefused(
+        await smtpMailer('smtp://127.0.0.1:1', from)
+          .send(mail)
+          .catch((error) => error),
+      ),
+    ).toBe(false)
     expect(smtp.received).toEqual([])
   })
 
