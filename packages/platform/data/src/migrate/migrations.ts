@@ -6,6 +6,7 @@ import type { Client } from 'pg'
 import { quote } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
+import { jobsVersion } from './jobs.ts'
 
 /** One migration of the folder `migrations/<name>/migration.sql`. */
 export interface Migration {
@@ -122,7 +123,7 @@ export async function appliedMigrations(client: Client, domain: string): Promise
  * provisions them.
  */
 export function structureHash(domains: readonly DomainSchema[]): string {
-  const hash = createHash('sha256')
+  const hash = createHash('sha256').update(String(jobsVersion))
   for (const file of readdirSync(import.meta.dirname).sort()) hash.update(readFileSync(join(import.meta.dirname, file)))
   for (const domain of domains) {
     hash.update(`\0${domain.name}`)

@@ -8,6 +8,7 @@ import { asAdministrator, quote } from './connection.ts'
 import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
 import { installEventTables, installTransport } from './event-tables.ts'
+import { installJobs } from './jobs.ts'
 import { type DomainRoles, domainRoles, scramVerifier, transportRole } from './roles.ts'
 
 /** Brings roles, schemas and rights of `domains` in the database of `adminUrl` up to date. */
@@ -25,14 +26,16 @@ export async function provisionLocked(client: Client, domains: readonly DomainSc
   })
 }
 
-/** The schema and the role of the transport of events, in the database in which domains meet; on a connection that holds the migration lock. */
+/** The schema and the role of the transport of events, and what the clock starts, in the database in which domains meet; on a connection that holds the migration lock. */
 export async function provisionTransport(client: Client, appSecret: string): Promise<void> {
   const role = transportRole(client.database!)
   await transaction(client, async () => {
     await ensureLogin(client, role, appSecret)
     await client.query('SET LOCAL client_min_messages = warning')
     await installTransport(client, role)
+    await allowBecoming(client, role)
   })
+  await installJobs(client, role)
 }
 
 /** Schema `app` and the domains' schemas, served by roles that exist. Separate because a shadow database has no roles of its own. */
@@ -77,9 +80,13 @@ export async function ensureRoles(client: Client, roles: DomainRoles, appSecret:
   await ensureLogin(client, roles.serving, appSecret)
   await ensureLogin(client, roles.system, appSecret)
   await ensureRole(client, roles.definer, 'NOLOGIN')
-  // To hand a function over to the definer role one must be allowed to become it; a superuser always is.
+  await allowBecoming(client, roles.definer)
+}
+
+/** To hand something over to a role one must be allowed to become it; a superuser always is. */
+async function allowBecoming(client: Client, role: string): Promise<void> {
   const { rows } = await client.query('SELECT rolsuper FROM pg_roles WHERE rolname = current_user')
-  if (!rows[0].rolsuper) await client.query(`GRANT ${quote(roles.definer)} TO CURRENT_USER`)
+  if (!rows[0].rolsuper) await client.query(`GRANT ${quote(role)} TO CURRENT_USER`)
 }
 
 async function ensureLogin(client: Client, role: string, appSecret: string): Promise<void> {
