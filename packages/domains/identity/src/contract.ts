@@ -127,7 +127,12 @@ export const identity = defineContract('identity', {
       input: z.object({ ids: z.array(TenantId).max(1_000) }),
       output: z.array(Organization.nullable()),
     }),
-    members: query({ action: 'organization:read', input: z.object({}), output: z.array(Member) }),
+    /** The present members; of these users, or in these roles, when they are named. */
+    members: query({
+      action: 'organization:read',
+      input: z.object({ users: z.array(UserId).max(1_000).optional(), roles: z.array(Role).max(3).optional() }),
+      output: z.array(Member),
+    }),
     invitations: query({ action: 'member:invite', input: z.object({}), output: z.array(Invitation) }),
     apiKeys: query({ action: 'api-key:manage', input: z.object({}), output: z.array(ApiKey) }),
     /** The newest entries first. */

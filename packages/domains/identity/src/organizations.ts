@@ -1,6 +1,6 @@
+import type { LaneTables } from '@offshoot/data'
 import type { InputOf, OutputOf } from '@offshoot/rpc'
 import type { identity } from './contract.ts'
-import type { LaneTables } from '@offshoot/data'
 import type { IdentityContext } from './domain.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
 

@@ -13,6 +13,23 @@ const rolesIn = async (slug: string) => {
   return members.map(({ role }) => role).sort()
 }
 
+describe('listing members', () => {
+  it('can be narrowed to roles and to users, and leaves out who was removed', async () => {
+    await world.organization('listed', 'admin', 'member')
+    const owner = await world.as('owner@listed.test', 'listed')
+    const roles = async (input: Parameters<typeof owner.members>[0]) =>
+      (await owner.members(input)).map(({ role }) => role)
+    expect(await roles({ roles: ['owner', 'admin'] })).toEqual(['owner', 'admin'])
+    const everybody = await owner.members({})
+    const member = everybody.find(({ role }) => role === 'member')!
+    expect(await owner.members({ users: [member.user] })).toEqual([member])
+    expect(await roles({ users: [member.user], roles: ['owner'] })).toEqual([])
+    expect(await roles({ users: [] })).toEqual([])
+    await owner.removeMember({ id: member.id })
+    expect(await roles({ users: everybody.map(({ user }) => user) })).toEqual(['owner', 'admin'])
+  })
+})
+
 describe('changing a role', () => {
   beforeAll(async () => {
     await world.organization('roles', 'admin', 'member')
