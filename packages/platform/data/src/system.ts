@@ -26,19 +26,22 @@ export interface SystemUse {
   readonly program: string
 }
 
-export interface SystemOptions<Client> {
+export interface SystemPoolOptions {
   /** The system role's URL: `roleUrls(…).system`. */
   url: string
   /** The domain's PostgreSQL schema. */
   schema: string
-  /** Makes the domain's generated client on an adapter. */
-  prisma(adapter: PrismaPg): Client
   /** Puts a use on record, usually in the log. When it throws, access is refused. */
   audit(use: SystemUse): void
   /** Default 4. */
   connections?: number
   /** In ms. An export may read for longer than a request may. Default 60 s. */
   statementTimeout?: number
+}
+
+export interface SystemOptions<Client> extends SystemPoolOptions {
+  /** Makes the domain's generated client on an adapter. */
+  prisma(adapter: PrismaPg): Client
 }
 
 /**
@@ -53,9 +56,34 @@ export interface System<Client> {
   close(): Promise<void>
 }
 
+/** The same for the platform's own tables, which no generated client knows. */
+export interface SystemPool {
+  (reason: string): pg.Pool
+  close(): Promise<void>
+}
+
 /** Opens the work across tenants of one domain. Refuses a role that row security does not bind. */
 export async function openSystem<Client extends object>(options: SystemOptions<Client>): Promise<System<Client>> {
-  const { url, schema, audit } = options
+  const { pool, record } = await open(options)
+  const client = options.prisma(new PrismaPg(pool, { schema: options.schema, statementNameGenerator: nameStatement }))
+  const system = (reason: string) => {
+    record(reason)
+    return client
+  }
+  return Object.assign(system, { close: () => pool.end() })
+}
+
+/** Opens plain connections for the work across tenants of one domain. Refuses a role that row security does not bind. */
+export async function openSystemPool(options: SystemPoolOptions): Promise<SystemPool> {
+  const { pool, record } = await open(options)
+  const system = (reason: string) => {
+    record(reason)
+    return pool
+  }
+  return Object.assign(system, { close: () => pool.end() })
+}
+
+async function open({ url, schema, audit, connections = 4, statementTimeout = 60_000 }: SystemPoolOptions) {
   await assertSystemRole(url, schema)
   const who = { host: hostname(), pid: process.pid, program: process.argv.slice(1, 2).join('') || process.title }
   const applicationName = `offshoot ${schema} system ${who.pid}@${who.host}`.slice(0, 63)
@@ -63,19 +91,18 @@ export async function openSystem<Client extends object>(options: SystemOptions<C
   const pool = new pg.Pool({
     connectionString: url,
     application_name: applicationName,
-    max: options.connections ?? 4,
+    max: connections,
     connectionTimeoutMillis: 5_000,
-    statement_timeout: options.statementTimeout ?? 60_000,
+    statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
   })
   pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
-  const client = options.prisma(new PrismaPg(pool, { schema, statementNameGenerator: nameStatement }))
-
-  const system = (reason: string) => {
-    if (reason.trim() === '') throw new Error('Work across tenants needs a reason: it goes on record.')
-    audit({ at: new Date().toISOString(), domain: schema, reason, role, applicationName, ...who })
-    return client
+  return {
+    pool,
+    record(reason: string) {
+      if (reason.trim() === '') throw new Error('Work across tenants needs a reason: it goes on record.')
+      audit({ at: new Date().toISOString(), domain: schema, reason, role, applicationName, ...who })
+    },
   }
-  return Object.assign(system, { close: () => pool.end() })
 }

@@ -67,12 +67,13 @@ export interface DomainDefinition<C extends Contract, PrismaClient, Uses extends
   seed?: (seeding: Seeding<PrismaClient>) => Promise<void>
 }
 
-/** Work that is done by the clock, once per tick however many processes there are. */
+/** Work that is done by the clock, once per tick however many processes there are. Never twice at the same time: a tick during a run is passed over. */
 export interface Schedule<PrismaClient> {
-  /** For good: it is what the clock knows it by. */
+  /** Unique within the domain, and for good: it is what the clock knows it by. */
   name: string
-  /** Five fields: minute, hour, day of month, month, day of week; in UTC. A sixth in front counts seconds. */
+  /** Five fields: minute, hour, day of month, month, day of week; in UTC. */
   cron: string
+  /** When it throws, that is logged, and the next tick tries again. It may be ended at any point and must cope with what it left. */
   run(context: ScheduleContext<PrismaClient>): Promise<void>
 }
 

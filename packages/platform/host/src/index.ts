@@ -7,6 +7,8 @@ export {
   type DomainRuntime,
   defineDomain,
   type Platform,
+  type Schedule,
+  type ScheduleContext,
   type Seeding,
 } from './domain.ts'
 export { type HttpServer, type ListenOptions, listen, PortTakenError } from './http-server.ts'

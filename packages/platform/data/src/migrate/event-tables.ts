@@ -43,6 +43,7 @@ const tables = {
     aggregate text NOT NULL,
     revision bigint NOT NULL,
     last_by_type jsonb NOT NULL, -- event type → the revision of its latest event
+    previous jsonb NOT NULL DEFAULT '{}', -- the same before the latest event
     PRIMARY KEY (tenant_id, aggregate)
   ) ${busy}`,
 
@@ -109,35 +110,38 @@ const functions = `
 CREATE OR REPLACE FUNCTION $S.emit(events jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   event record;
-  head record;
 BEGIN
   FOR event IN
     SELECT e.* FROM jsonb_to_recordset(events)
       AS e(n integer, id uuid, aggregate text, type text, version integer, traceparent text, data jsonb)
     ORDER BY e.aggregate, e.n
   LOOP
-    INSERT INTO $S.outbox_head AS h (tenant_id, aggregate, revision, last_by_type)
-      VALUES (app.tid(), event.aggregate, 1, '{}')
-      ON CONFLICT (tenant_id, aggregate) DO UPDATE SET revision = h.revision + 1
-      RETURNING h.revision, h.last_by_type INTO head;
+    WITH head AS (
+      INSERT INTO $S.outbox_head AS h (tenant_id, aggregate, revision, last_by_type)
+        VALUES (app.tid(), event.aggregate, 1, jsonb_build_object(event.type, 1))
+        ON CONFLICT (tenant_id, aggregate) DO UPDATE SET revision = h.revision + 1, previous = h.last_by_type,
+          last_by_type = h.last_by_type || jsonb_build_object(event.type, h.revision + 1)
+        RETURNING h.revision, h.previous
+    )
     INSERT INTO $S.outbox (tenant_id, id, aggregate, revision, last_by_type, type, version, traceparent, data)
-      VALUES (app.tid(), event.id, event.aggregate, head.revision, head.last_by_type, event.type, event.version, event.traceparent, event.data);
-    UPDATE $S.outbox_head SET last_by_type = last_by_type || jsonb_build_object(event.type, head.revision)
-      WHERE tenant_id = app.tid() AND aggregate = event.aggregate;
+      SELECT app.tid(), event.id, event.aggregate, head.revision, head.previous, event.type, event.version, event.traceparent, event.data FROM head;
   END LOOP;
 END $$;
 
--- What is to be published: every tenant's oldest, at most so many of each, so that a tenant's backlog delays nobody else's.
-CREATE OR REPLACE FUNCTION $S.outbox_next(per_tenant integer, most integer) RETURNS SETOF $S.outbox LANGUAGE sql AS $$
-  WITH RECURSIVE tenants AS (
+-- What is to be published. All who wait have the same share of a round, so that a tenant's backlog delays nobody else's.
+CREATE OR REPLACE FUNCTION $S.outbox_next(most integer) RETURNS SETOF $S.outbox LANGUAGE sql AS $$
+  WITH RECURSIVE walk AS (
     (SELECT tenant_id FROM $S.outbox WHERE published_at IS NULL ORDER BY tenant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT o.tenant_id FROM $S.outbox o WHERE o.published_at IS NULL AND o.tenant_id > t.tenant_id ORDER BY o.tenant_id LIMIT 1)
-    FROM tenants t WHERE t.tenant_id IS NOT NULL
+    FROM walk t WHERE t.tenant_id IS NOT NULL
+  ), tenants AS MATERIALIZED (
+    SELECT tenant_id FROM walk WHERE tenant_id IS NOT NULL ORDER BY random() LIMIT most
   )
   SELECT o.* FROM tenants t CROSS JOIN LATERAL (
-    SELECT * FROM $S.outbox o WHERE o.tenant_id = t.tenant_id AND o.published_at IS NULL ORDER BY o.aggregate, o.revision LIMIT per_tenant
-  ) o LIMIT most
+    SELECT * FROM $S.outbox o WHERE o.tenant_id = t.tenant_id AND o.published_at IS NULL ORDER BY o.aggregate, o.revision
+    LIMIT (SELECT greatest(1, most / greatest(1, count(*))) FROM tenants)
+  ) o
 $$;
 
 -- Takes what was delivered, for each handler that wants it. What is there already changes nothing. Returns how many were new.
@@ -161,27 +165,31 @@ CREATE OR REPLACE FUNCTION $S.receive(events jsonb) RETURNS bigint LANGUAGE sql 
   SELECT count(*) FROM received
 $$;
 
--- Leases aggregates whose next event may be handled: in turns by tenant, the longest waiting first.
-CREATE OR REPLACE FUNCTION $S.claim(per_tenant integer, most integer, lease interval)
-RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attempts integer) LANGUAGE sql AS $$
-  WITH RECURSIVE tenants AS (
+-- Leases aggregates whose next event may be handled by one of the handlers: a tenant has at most so many at a time, those under way ("running": tenant → how
+-- many) included; whoever has the fewest is first. What a process left behind when it died ("abandoned") is asked for by itself.
+CREATE OR REPLACE FUNCTION $S.claim(handlers text[], abandoned boolean, per_tenant integer, most integer, running jsonb, lease interval)
+RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attempts integer, leased_until timestamptz) LANGUAGE sql AS $$
+  WITH RECURSIVE walk AS (
     (SELECT h.tenant_id FROM $S.inbox_head h WHERE h.ready_at IS NOT NULL ORDER BY h.tenant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT h.tenant_id FROM $S.inbox_head h WHERE h.ready_at IS NOT NULL AND h.tenant_id > t.tenant_id ORDER BY h.tenant_id LIMIT 1)
-    FROM tenants t WHERE t.tenant_id IS NOT NULL
+    FROM walk t WHERE t.tenant_id IS NOT NULL
+  ), tenants AS (
+    SELECT tenant_id, coalesce((running ->> tenant_id::text)::integer, 0) AS running FROM walk WHERE tenant_id IS NOT NULL
   ), ready AS (
-    SELECT h.*, row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.ready_at) AS turn
+    SELECT h.*, t.running + row_number() OVER (PARTITION BY h.tenant_id ORDER BY h.ready_at) AS turn
     FROM tenants t CROSS JOIN LATERAL (
       SELECT h.tenant_id, h.handler, h.source, h.aggregate, h.ready_at FROM $S.inbox_head h
-      WHERE h.tenant_id = t.tenant_id AND h.ready_at <= clock_timestamp() AND (h.leased_until IS NULL OR h.leased_until < clock_timestamp())
-      ORDER BY h.ready_at LIMIT per_tenant FOR UPDATE SKIP LOCKED
+      WHERE h.tenant_id = t.tenant_id AND h.ready_at <= clock_timestamp() AND h.handler = ANY (handlers)
+        AND CASE WHEN abandoned THEN h.leased_until < clock_timestamp() ELSE h.leased_until IS NULL END
+      ORDER BY h.ready_at LIMIT greatest(0, per_tenant - t.running) FOR UPDATE SKIP LOCKED
     ) h
   ), chosen AS (
     SELECT * FROM ready ORDER BY turn, random() LIMIT most
   )
   UPDATE $S.inbox_head h SET leased_until = clock_timestamp() + lease, attempts = h.attempts + 1
   FROM chosen c WHERE h.tenant_id = c.tenant_id AND h.handler = c.handler AND h.source = c.source AND h.aggregate = c.aggregate
-  RETURNING h.tenant_id, h.handler, h.source, h.aggregate, h.attempts
+  RETURNING h.tenant_id, h.handler, h.source, h.aggregate, h.attempts, h.leased_until
 $$;
 
 -- The next events of leased aggregates, locked: in the handler's transaction, so that whoever comes second waits and then finds nothing. A handler that is being
@@ -199,36 +207,44 @@ BEGIN
   ) i;
 END $$;
 
--- Notes that events were handled and hands their aggregates back; the answer is how many of the events were still to be handled.
+-- Notes that events were handled and hands their aggregates back; the answer is how many of the events were still to be handled. "held": the revision for which an
+-- earlier one is missing, and until when to wait for it.
 CREATE OR REPLACE FUNCTION $S.settle(by_handler text, heads jsonb, ids uuid[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   settled bigint;
 BEGIN
+  -- A statement of its own: what "receive" adds to these aggregates meanwhile is waited for, and seen by the next one.
+  PERFORM FROM $S.inbox_head h JOIN jsonb_to_recordset(heads) AS g(source text, aggregate text)
+    ON h.tenant_id = app.tid() AND h.handler = by_handler AND h.source = g.source AND h.aggregate = g.aggregate
+    ORDER BY h.source, h.aggregate FOR UPDATE OF h;
   UPDATE $S.inbox SET status = 'done', data = NULL
     WHERE tenant_id = app.tid() AND handler = by_handler AND id = ANY (ids) AND status = 'pending';
   GET DIAGNOSTICS settled = ROW_COUNT;
   UPDATE $S.inbox_head h SET handled = greatest(h.handled, g.handled), attempts = 0, leased_until = NULL,
-      ready_at = CASE WHEN EXISTS (SELECT FROM $S.inbox i WHERE i.tenant_id = app.tid() AND i.handler = by_handler AND i.source = h.source
-        AND i.aggregate = h.aggregate AND i.status = 'pending') THEN coalesce(g.ready_at, clock_timestamp()) END
-    FROM jsonb_to_recordset(heads) AS g(source text, aggregate text, handled bigint, ready_at timestamptz)
+      ready_at = (SELECT CASE WHEN i.revision >= g.held THEN g.ready_at ELSE clock_timestamp() END FROM $S.inbox i
+        WHERE i.tenant_id = app.tid() AND i.handler = by_handler AND i.source = h.source AND i.aggregate = h.aggregate AND i.status = 'pending'
+        ORDER BY i.revision LIMIT 1)
+    FROM jsonb_to_recordset(heads) AS g(source text, aggregate text, handled bigint, held bigint, ready_at timestamptz)
     WHERE h.tenant_id = app.tid() AND h.handler = by_handler AND h.source = g.source AND h.aggregate = g.aggregate;
   RETURN settled;
 END $$;
 
--- Notes a failure at the next event of an aggregate: it is tried again at that time, or never (null): then it is dead and its aggregate parked.
-CREATE OR REPLACE FUNCTION $S.fail(for_tenant uuid, at_handler text, from_source text, at_aggregate text, failure text, again_at timestamptz)
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  head $S.inbox_head;
+-- Notes a failure at the next event of a leased aggregate: it is tried again at that time, or never (null): then it is dead and its aggregate parked. Nothing
+-- happens when the lease is over: the event was handled after all, or is somebody else's.
+CREATE OR REPLACE FUNCTION $S.fail(for_tenant uuid, at_handler text, from_source text, at_aggregate text, lease timestamptz, tried integer, failure text, again_at timestamptz)
+RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE $S.inbox_head h SET leased_until = NULL, ready_at = again_at, parked = again_at IS NULL
-    WHERE h.tenant_id = for_tenant AND h.handler = at_handler AND h.source = from_source AND h.aggregate = at_aggregate
-    RETURNING * INTO head;
-  UPDATE $S.inbox SET attempts = head.attempts, error = failure, last_failed_at = clock_timestamp(),
+  UPDATE $S.inbox_head h SET leased_until = NULL, attempts = tried, ready_at = again_at, parked = again_at IS NULL
+    WHERE h.tenant_id = for_tenant AND h.handler = at_handler AND h.source = from_source AND h.aggregate = at_aggregate AND h.leased_until = lease;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  UPDATE $S.inbox SET attempts = tried, error = failure, last_failed_at = clock_timestamp(),
       first_failed_at = coalesce(first_failed_at, clock_timestamp()), status = CASE WHEN again_at IS NULL THEN 'dead' ELSE status END
     WHERE tenant_id = for_tenant AND handler = at_handler AND id = (
       SELECT i.id FROM $S.inbox i WHERE i.tenant_id = for_tenant AND i.handler = at_handler AND i.source = from_source AND i.aggregate = at_aggregate
         AND i.status = 'pending' ORDER BY i.revision LIMIT 1);
+  RETURN true;
 END $$;
 
 -- Lets a dead event be handled again, or counts it as handled without doing anything. The answer tells whether there was such an event.
@@ -247,17 +263,21 @@ BEGIN
   RETURN true;
 END $$;
 
-REVOKE ALL ON FUNCTION $S.emit(jsonb), $S.outbox_next(integer, integer), $S.receive(jsonb), $S.claim(integer, integer, interval), $S.take(text, jsonb, integer),
-  $S.settle(text, jsonb, uuid[]), $S.fail(uuid, text, text, text, text, timestamptz), $S.revive(uuid, text, uuid, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION $S.emit(jsonb), $S.outbox_next(integer), $S.receive(jsonb), $S.claim(text[], boolean, integer, integer, jsonb, interval), $S.take(text, jsonb, integer),
+  $S.settle(text, jsonb, uuid[]), $S.fail(uuid, text, text, text, timestamptz, integer, text, timestamptz), $S.revive(uuid, text, uuid, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION $S.emit(jsonb), $S.take(text, jsonb, integer), $S.settle(text, jsonb, uuid[]) TO $SERVING;
-GRANT EXECUTE ON FUNCTION $S.outbox_next(integer, integer), $S.receive(jsonb), $S.claim(integer, integer, interval),
-  $S.fail(uuid, text, text, text, text, timestamptz), $S.revive(uuid, text, uuid, boolean) TO $SYSTEM;
+GRANT EXECUTE ON FUNCTION $S.outbox_next(integer), $S.receive(jsonb), $S.claim(text[], boolean, integer, integer, jsonb, interval),
+  $S.fail(uuid, text, text, text, timestamptz, integer, text, timestamptz), $S.revive(uuid, text, uuid, boolean) TO $SYSTEM;
 `
 
 /** The tables by which the PostgreSQL transport carries events between domains, in a schema and with a role of their own. Can run again. */
 export async function installTransport(client: Client, role: string): Promise<void> {
   await client.query(`
     CREATE SCHEMA IF NOT EXISTS events;
+    CREATE TABLE IF NOT EXISTS events.source (
+      source text PRIMARY KEY,
+      filled_at timestamptz NOT NULL DEFAULT now() -- when its history was published here
+    );
     CREATE TABLE IF NOT EXISTS events.subscription (
       source text NOT NULL,
       consumer text NOT NULL,
@@ -276,5 +296,5 @@ export async function installTransport(client: Client, role: string): Promise<vo
     REVOKE ALL ON SCHEMA events FROM PUBLIC;
     GRANT CONNECT ON DATABASE ${quote(client.database!)} TO ${quote(role)};
     GRANT USAGE ON SCHEMA events TO ${quote(role)};
-    GRANT SELECT, INSERT, UPDATE, DELETE ON events.subscription, events.delivery TO ${quote(role)}`)
+    GRANT SELECT, INSERT, UPDATE, DELETE ON events.source, events.subscription, events.delivery TO ${quote(role)}`)
 }

@@ -7,7 +7,7 @@ export {
 } from './create-migration.ts'
 export type { DomainSchema } from './domain-schema.ts'
 export { MigrationError, type MigrationErrorCode } from './errors.ts'
-export { jobsSchema } from './jobs.ts'
+export { jobsSchema, jobsVersion } from './jobs.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
 export { structureHash } from './migrations.ts'
 export { provision } from './provision.ts'
