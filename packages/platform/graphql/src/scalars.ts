@@ -25,6 +25,24 @@ function iso(text: string): string | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString()
 }
 
+const fullDate = /^\d{4}-\d\d-\d\d$/
+
+/** RFC 3339's full-date. */
+export const Day = new GraphQLScalarType<string, string>({
+  name: 'Date',
+  description: 'A day as RFC 3339 text, such as "2026-01-31".',
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc3339',
+  serialize: (value) => value as string,
+  parseValue: parseDay,
+  parseLiteral: (node) => parseDay(node.kind === Kind.STRING ? node.value : undefined),
+})
+
+function parseDay(value: unknown): string {
+  if (typeof value !== 'string' || !fullDate.test(value) || !iso(`${value}T00:00:00Z`)?.startsWith(value))
+    throw new GraphQLError('A Date is RFC 3339 text, such as "2026-01-31".')
+  return value
+}
+
 const decimal = /^-?\d{1,18}(\.\d{1,18})?$/
 
 /** Exact: text on the way out, and on the way in text, a number that JSON's readers keep exactly, or a literal as it was written. */

@@ -6,13 +6,14 @@ import { connectionRef, type Page, pageInfoRef } from './connection.ts'
 import type { GraphQLContext } from './context.ts'
 import { entityRef } from './entity.ts'
 import { decimalOf } from './money.ts'
-import { DateTime, Decimal } from './scalars.ts'
+import { DateTime, Day, Decimal } from './scalars.ts'
 
 type Types = PothosSchemaTypes.ExtendDefaultTypes<{
   Context: GraphQLContext
   DefaultFieldNullability: false
   Scalars: {
     ID: { Input: string; Output: string }
+    Date: { Input: string; Output: string }
     DateTime: { Input: string; Output: string }
     Decimal: { Input: string; Output: string }
   }
@@ -48,6 +49,7 @@ export function buildSchema(parts: readonly SchemaPart[]): GraphQLSchema {
   }) as never
   builder.queryType({})
   builder.mutationType({})
+  builder.addScalarType('Date', Day)
   builder.addScalarType('DateTime', DateTime)
   builder.addScalarType('Decimal', Decimal)
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { GraphQLError, parseValue } from 'graphql'
 import { describe, expect, it } from 'vitest'
 import { decimalOf, moneyOf } from '../src/index.ts'
-import { DateTime, Decimal } from '../src/scalars.ts'
+import { DateTime, Day, Decimal } from '../src/scalars.ts'
 
 const money = fc.record({ minor: fc.maxSafeInteger(), currency: fc.constantFrom('EUR', 'JPY', 'KWD') })
 
@@ -134,4 +134,18 @@ describe('a DateTime', () => {
   ])('%j is none', (value) => {
     expect(() => DateTime.parseValue(value)).toThrow(GraphQLError)
   })
+})
+
+describe('a Date', () => {
+  it('is a day of RFC 3339', () => {
+    expect(Day.parseValue('2026-01-31')).toBe('2026-01-31')
+    expect(Day.parseLiteral(parseValue('"2024-02-29"'))).toBe('2024-02-29')
+  })
+
+  it.each(['2026-02-30', '2026-1-31', '2026-01-31T00:00:00Z', '31.01.2026', '', 20260131, null])(
+    'is not %j',
+    (value) => {
+      expect(() => Day.parseValue(value)).toThrow(GraphQLError)
+    },
+  )
 })
