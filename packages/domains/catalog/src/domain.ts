@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { type DomainContext, defineDomain } from '@offshoot/host'
 import { archiveProduct } from './archive-product.ts'
-import { catalog } from './contract.ts'
+import { catalog, StockLow, StockRejected, StockReserved } from './contract.ts'
 import { createProduct } from './create-product.ts'
 import { PrismaClient } from './generated/prisma/client.ts'
 import { getProducts } from './get-products.ts'
 import { graphql } from './graphql.ts'
+import { reserveStock } from './handlers.ts'
 import { listProducts } from './list-products.ts'
 import { seed } from './seed.ts'
 import { updateProduct } from './update-product.ts'
@@ -24,5 +25,7 @@ export const catalogDomain = defineDomain({
     archive: archiveProduct,
   }),
   graphql,
+  emits: [StockReserved, StockRejected, StockLow],
+  handlers: () => [reserveStock],
   seed,
 })

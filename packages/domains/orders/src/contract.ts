@@ -21,6 +21,10 @@ export type OrderId = z.infer<typeof OrderId>
 export const OrderStatus = z.enum(['PENDING', 'CONFIRMED', 'CANCELLED'])
 export type OrderStatus = z.infer<typeof OrderStatus>
 
+/** Why an order was cancelled. `timed-out`: nobody said in time whether it can be delivered and was paid. */
+export const CancelReason = z.enum(['customer', 'out-of-stock', 'payment-failed', 'timed-out'])
+export type CancelReason = z.infer<typeof CancelReason>
+
 /** What was sold, as it was when it was sold. */
 export const OrderLine = z.object({
   productId: ProductId,
@@ -36,7 +40,7 @@ export const Order = z.object({
   lines: z.array(OrderLine),
   total: Money,
   placedBy: UserId.nullable(),
-  cancelReason: z.string().nullable(),
+  cancelReason: CancelReason.nullable(),
   createdAt: Timestamp,
 })
 export type Order = z.infer<typeof Order>
@@ -60,6 +64,9 @@ export const orders = defineContract('orders', {
     /**
      * Places an order at the prices of this moment. The same `idempotencyKey` with the same input answers with the same order,
      * however often and however concurrently it is sent. The caller also needs `product:read`: prices are read on its behalf.
+     *
+     * The order is PENDING at first. Then stock is reserved and the payment captured, and it is CONFIRMED, or CANCELLED with the reason. Without a
+     * `paymentMethod` the demo's payment provider charges the test card `pm_ok`.
      */
     place: command({
       action: 'order:place',
@@ -84,22 +91,20 @@ export const orders = defineContract('orders', {
         IDEMPOTENCY_KEY_REUSED: 'CONFLICT',
       },
     }),
-    /** Cancels an order while it is pending. Idempotent. */
+    /** Cancels an order, confirmed or not: what was reserved is released, what was captured is refunded. Idempotent. */
     cancel: command({
       action: 'order:cancel',
       input: z.object({ id: OrderId }),
       output: Order,
-      reasons: { ORDER_NOT_FOUND: 'NOT_FOUND', NOT_CANCELLABLE: 'CONFLICT' },
+      reasons: { ORDER_NOT_FOUND: 'NOT_FOUND' },
     }),
   },
 })
 
+export { type DemoOrder, demoOrders } from './demo.ts'
+
 /** `Order` in the public schema. */
 export const OrderEntity = defineEntity('Order', orders, 'getMany')
-
-/** Why an order was cancelled. */
-export const CancelReason = z.enum(['customer', 'out-of-stock', 'payment-failed', 'timed-out'])
-export type CancelReason = z.infer<typeof CancelReason>
 
 const about = { aggregate: 'order', key: ({ orderId }: { orderId: OrderId }) => orderId }
 

@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import { catalog } from '@offshoot/catalog/contract'
 import { type DomainContext, defineDomain } from '@offshoot/host'
 import { cancelOrder } from './cancel-order.ts'
-import { orders } from './contract.ts'
+import { OrderCancelled, OrderConfirmed, OrderPlaced, orders } from './contract.ts'
+import { finishStuckOrders } from './finish-stuck-orders.ts'
 import { PrismaClient } from './generated/prisma/client.ts'
 import { getOrders } from './get-orders.ts'
 import { graphql } from './graphql.ts'
+import { saga } from './handlers.ts'
 import { listOrders } from './list-orders.ts'
 import { placeOrder } from './place-order.ts'
 import { seed } from './seed.ts'
@@ -19,5 +21,8 @@ export const ordersDomain = defineDomain({
   uses: { catalog },
   calls: () => ({ getMany: getOrders, list: listOrders, place: placeOrder, cancel: cancelOrder }),
   graphql,
+  emits: [OrderPlaced, OrderConfirmed, OrderCancelled],
+  handlers: () => [saga],
+  schedules: [{ name: 'finish-stuck-orders', cron: '* * * * *', run: finishStuckOrders }],
   seed,
 })

@@ -27,7 +27,16 @@ export function toOrder(row: OrderRow, lines: LineRow[]): Order {
     })),
     total: { minor: Number(totalMinor), currency },
     placedBy: placedBy as Order['placedBy'],
-    cancelReason,
+    cancelReason: cancelReason as Order['cancelReason'],
     createdAt: createdAt.toISOString(),
+  }
+}
+
+/** What every later event of an order says of it. */
+export function about({ id, placedBy, totalMinor, currency }: OrderRow) {
+  return {
+    orderId: id as Order['id'],
+    placedBy: placedBy as Order['placedBy'],
+    total: { minor: Number(totalMinor), currency },
   }
 }

@@ -1,5 +1,5 @@
 import { conflict, type InputOf } from '@offshoot/rpc'
-import type { Order, orders } from './contract.ts'
+import { type Order, OrderPlaced, type orders } from './contract.ts'
 import type { OrdersContext } from './domain.ts'
 import { toOrder, withLines } from './order.ts'
 import { quote } from './quote.ts'
@@ -8,7 +8,7 @@ import { requestHash } from './request-hash.ts'
 type Input = InputOf<typeof orders.calls.place>
 
 /**
- * Places an order at the prices of this moment. A key that was used before answers with its order as it is now, and asks catalog
+ * Places an order at the prices of this moment. Emits `OrderPlaced`: catalog reserves, billing captures. A key that was used before answers with its order as it is now, and asks catalog
  * nothing: neither a new price nor an outage there changes what a repeated request gets.
  */
 export async function placeOrder(ctx: OrdersContext, input: Input): Promise<Order> {
@@ -26,7 +26,15 @@ export async function placeOrder(ctx: OrdersContext, input: Input): Promise<Orde
     })
     if (!order) return null
     const data = lines.map((line, position) => ({ orderId: order.id, position, ...line }))
-    return toOrder(order, await tx.orderLine.createManyAndReturn({ data }))
+    const placed = toOrder(order, await tx.orderLine.createManyAndReturn({ data }))
+    tx.emit(OrderPlaced, {
+      orderId: placed.id,
+      placedBy: placed.placedBy,
+      lines: placed.lines,
+      total: placed.total,
+      paymentMethod: paymentMethod ?? null,
+    })
+    return placed
   })
   const order = placed ?? (await placedBefore(ctx, input, request))
   if (!order) throw new Error('The order that has this idempotency key cannot be read.')
