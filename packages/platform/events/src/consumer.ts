@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lanes } from '@offshoot/data'
 import { type Contract, createClient, type IdentityTokens, type Link, type TenantId } from '@offshoot/rpc'
 import { Sql } from '@prisma/client/runtime/client'
 import type pg from 'pg'
-import type { Message, Seal } from './envelope.ts'
+import type { Envelope, Message, Seal } from './envelope.ts'
 import type { Handler, HandlerLog, Reaction, Received } from './handler.ts'
 import { startLoop } from './loop.ts'
 import type { Transport } from './transport.ts'
@@ -26,6 +27,10 @@ export interface ConsumerOptions {
   poll: number
   /** How many events, or batches, are handled at the same time. */
   concurrency: number
+  /** How long an event waits for one before it that has not come, in ms. It is never long unless the consumer is younger than the aggregate. */
+  longestGap: number
+  /** How long an aggregate is kept from others beyond the handler's time-out, in ms: after that the process that had it is taken for dead. */
+  leaseMargin: number
 }
 
 export interface Consumer {
@@ -40,6 +45,7 @@ interface Head {
   source: string
   aggregate: string
   attempts: number
+  leased_until: Date
 }
 
 interface Waiting {
@@ -56,8 +62,6 @@ interface Waiting {
   data: unknown
 }
 
-/** How long an event waits for one before it that has not come, in ms. It is never long unless the consumer is younger than the aggregate. */
-const longestGap = 10_000
 /** Events of one transaction of a batch handler. */
 const batchSize = 100
 const firstRetry = 200
@@ -71,12 +75,15 @@ const longestRetry = 5 * 60_000
 export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {
   const { domain, handlers, lanes, pool, log } = options
   const schema = `"${domain}"`
-  const byName = new Map(handlers.map((handler) => [handler.name, handler]))
+  const byName = new Map<string, Handler>()
+  for (const handler of handlers) {
+    if (byName.has(handler.name)) throw new Error(`${domain} has two handlers with the name ${handler.name}.`)
+    byName.set(handler.name, handler)
+  }
   const wanted = new Map<string, Handler[]>()
   for (const handler of handlers)
     for (const { event } of handler.reactions) wanted.set(event.name, [...(wanted.get(event.name) ?? []), handler])
   const sources = [...new Set(handlers.flatMap(({ reactions }) => reactions.map(({ event }) => event.source)))]
-  const lease = Math.max(...handlers.map(({ timeout }) => timeout)) + 5_000
 
   async function receive(messages: Message[]): Promise<void> {
     const events = messages.flatMap((message) => {
@@ -86,7 +93,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     })
     if (events.length === 0) return
     await pool.query({ name: 'receive', text: `SELECT ${schema}.receive($1)`, values: [JSON.stringify(events)] })
-    dispatch.wake()
+    wake()
   }
 
   function rowsOf({
@@ -101,7 +108,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     revision,
     lastbytype,
     data,
-  }: import('./envelope.ts').Envelope) {
+  }: Envelope) {
     const last = JSON.parse(lastbytype) as Record<string, number>
     return (wanted.get(type) ?? []).map((handler) => ({
       tenant_id: tenantid,
@@ -119,55 +126,142 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     }))
   }
 
+  /** Handlers that take one event at a time, and those that take many. */
+  const kinds = [handlers.filter(({ batch }) => !batch), handlers.filter(({ batch }) => batch)]
+    .filter((kind) => kind.length > 0)
+    .map((kind) => ({
+      names: kind.map(({ name }) => name),
+      each: kind[0]!.batch ? batchSize : 1,
+      lease: `${Math.max(...kind.map(({ timeout }) => timeout)) + options.leaseMargin} ms`,
+    }))
+  /** One tenant has at most three quarters of the places. */
+  const share = Math.max(1, Math.ceil(options.concurrency * 0.75))
+  const running = new Map<TenantId, number>()
   let busy = 0
+  let stopping = false
+  let lastRecovery = 0
+  let recovering = false
   const working = new Set<Promise<void>>()
   const dispatch = startLoop({
     idle: options.poll,
     onTrouble: (error) => options.onTrouble(`the inbox of ${domain}`, error),
     async work() {
-      const free = options.concurrency - busy
-      if (free <= 0) return false // whoever is done wakes
-      const batches = handlers.some(({ batch }) => batch)
-      const { rows } = await pool.query<Head>({
-        name: 'claim',
-        text: `SELECT * FROM ${schema}.claim($1, $2, $3)`,
-        values: batches
-          ? [batchSize, free * batchSize, `${lease} ms`]
-          : [Math.max(1, Math.ceil(free * 0.75)), free, `${lease} ms`],
-      })
-      for (const group of groupsOf(rows, byName)) {
-        busy++
-        const work = handleGroup(group).finally(() => {
-          busy--
-          working.delete(work)
-          dispatch.wake()
-        })
-        working.add(work)
-      }
-      return rows.length > 0
+      let found = false
+      kinds.reverse() // in turns
+      for (const kind of kinds) found = (await claimSome(kind)) || found
+      return (await recoverOne()) || found
     },
   })
+  const wake = () => dispatch.wake()
+
+  async function claimSome({ names, each, lease }: (typeof kinds)[number]): Promise<boolean> {
+    const free = options.concurrency - busy
+    if (free <= 0) return false // whoever is done wakes
+    const heads = await claim(names, false, share * each, free * each, each, lease)
+    const groups = groupsOf(heads, byName)
+    for (const group of groups) start(group)
+    return groups.length > 0
+  }
+
+  /**
+   * What a process left behind that died, one at a time and with nothing else of its kind beside it: if it is what killed the process, then nobody dies with it
+   * again and again until all are dead.
+   */
+  async function recoverOne(): Promise<boolean> {
+    if (recovering || performance.now() - lastRecovery < options.poll) return false
+    lastRecovery = performance.now()
+    for (const { names, lease } of kinds) {
+      const [group] = groupsOf(await claim(names, true, 1_000, 1, 1, lease), byName)
+      if (!group) continue
+      recovering = true
+      start(group, () => {
+        recovering = false
+        lastRecovery = 0
+      })
+      return true
+    }
+    return false
+  }
+
+  async function claim(
+    names: string[],
+    abandoned: boolean,
+    perTenant: number,
+    most: number,
+    each: number,
+    lease: string,
+  ): Promise<Head[]> {
+    const counts = Object.fromEntries([...running].map(([tenant, count]) => [tenant, count * each]))
+    const { rows } = await pool.query<Head>({
+      name: 'claim',
+      text: `SELECT * FROM ${schema}.claim($1, $2, $3, $4, $5, $6)`,
+      values: [names, abandoned, perTenant, most, JSON.stringify(abandoned ? {} : counts), lease],
+    })
+    return rows
+  }
+
+  function start(group: Group, onDone = () => {}): void {
+    const tenant = group.heads[0]!.tenant_id
+    busy++
+    running.set(tenant, (running.get(tenant) ?? 0) + 1)
+    const work = handleGroup(group).finally(() => {
+      busy--
+      const rest = running.get(tenant)! - 1
+      if (rest > 0) running.set(tenant, rest)
+      else running.delete(tenant)
+      working.delete(work)
+      onDone()
+      wake()
+    })
+    working.add(work)
+  }
 
   /** Never rejects: what goes wrong is the event's failure, or nobody's, and then the lease ends by itself. */
   async function handleGroup({ handler, heads }: Group): Promise<void> {
     try {
       const exhausted = heads.filter(({ attempts }) => attempts > handler.attempts)
-      for (const head of exhausted)
-        await fail(handler, head, new Error('The process ended while it handled this event, each time.'))
+      for (const head of exhausted) {
+        const died = new Error('The process ended while it handled this event, each time.')
+        await fail(handler, { ...head, attempts: handler.attempts }, died)
+      }
       const rest = heads.filter((head) => !exhausted.includes(head))
       if (rest.length === 0) return
       try {
-        await attempt(handler, rest)
+        await attempt(handler, rest, handler.batch ? Math.max(1, Math.floor(batchSize / rest.length)) : 1)
       } catch (error) {
-        if (rest.length === 1) return await fail(handler, rest[0]!, error)
-        for (const head of rest) await attempt(handler, [head]).catch((reason) => fail(handler, head, reason))
+        if (handler.batch) await handleOneByOne(handler, rest)
+        else await fail(handler, rest[0]!, error)
       }
     } catch (error) {
       log.error({ err: error, handler: handler.name }, 'an event could neither be handled nor noted as failed')
     }
   }
 
-  async function attempt(handler: Handler, heads: Head[]): Promise<void> {
+  /** A batch failed, because of one or some of its events: the others are not to suffer for it. */
+  async function handleOneByOne(handler: Handler, heads: Head[]): Promise<void> {
+    for (let [n, head] of heads.entries()) {
+      const left = head.leased_until.getTime() - Date.now()
+      if (n > 0 && left < handler.timeout + options.leaseMargin / 2) {
+        const renewed = await renew(head, handler.timeout + options.leaseMargin)
+        if (!renewed) continue
+        head = renewed
+      }
+      await attempt(handler, [head], 1).catch((error) => fail(handler, head, error))
+    }
+  }
+
+  /** Undefined when the lease was over already. */
+  async function renew(head: Head, lease: number): Promise<Head | undefined> {
+    const { rows } = await pool.query<Pick<Head, 'leased_until'>>(
+      `UPDATE ${schema}.inbox_head SET leased_until = clock_timestamp() + $6::interval
+        WHERE tenant_id = $1 AND handler = $2 AND source = $3 AND aggregate = $4 AND leased_until = $5 RETURNING leased_until`,
+      [head.tenant_id, head.handler, head.source, head.aggregate, head.leased_until, `${lease} ms`],
+    )
+    return rows[0] && { ...head, ...rows[0] }
+  }
+
+  /** Handles the next events of these aggregates, at most `each` of one, in a lane of their own. */
+  async function attempt(handler: Handler, heads: Head[], each: number): Promise<void> {
     const tenant = heads[0]!.tenant_id
     const lease = lanes.open(tenant)
     let timer: NodeJS.Timeout | undefined
@@ -177,23 +271,21 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
         handler.timeout,
       )
     })
-    const work = handleIn(lease.lane, handler, heads, tenant)
+    const work = handleIn(lease.lane, handler, heads, each, tenant)
     try {
       await Promise.race([work, timeout])
     } finally {
       clearTimeout(timer)
       lease.close() // a handler that still runs has no database any more
-      work.catch(() => {})
     }
   }
 
-  async function handleIn(lane: any, handler: Handler, heads: Head[], tenant: TenantId): Promise<void> {
+  async function handleIn(lane: any, handler: Handler, heads: Head[], each: number, tenant: TenantId): Promise<void> {
     const prepared = handler.reactions.some(({ prepare }) => prepare)
       ? await prepareNext(lane, handler, heads[0]!, tenant)
       : undefined
     await lane.transaction(async (tx: any) => {
-      const taken = await take(tx, handler, heads)
-      const { ready, held } = inOrder(taken)
+      const { ready, held } = inOrder(await take(tx, handler, heads, each), options.longestGap)
       const context = { tx, tenant, log }
       if (handler.batch && ready.length > 1) {
         await handler.batch(
@@ -220,7 +312,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     head: Head,
     tenant: TenantId,
   ): Promise<{ id: string; value: unknown } | undefined> {
-    const [next] = inOrder(await take(lane, handler, [head])).ready
+    const [next] = inOrder(await take(lane, handler, [head], 1), options.longestGap).ready
     const reaction = next && reactionTo(handler, next)
     if (!next || !reaction?.prepare) return undefined
     const caller = {
@@ -245,10 +337,13 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     }
   }
 
-  /** The next event of each aggregate; of a batch, as many as fit. */
-  async function take(db: any, handler: Handler, heads: Head[]): Promise<(Waiting & { handled: number })[]> {
+  async function take(
+    db: any,
+    handler: Handler,
+    heads: Head[],
+    each: number,
+  ): Promise<(Waiting & { handled: number })[]> {
     const keys = JSON.stringify(heads.map(({ source, aggregate }) => ({ source, aggregate })))
-    const each = handler.batch && heads.length < batchSize ? Math.floor(batchSize / heads.length) : 1
     const rows = (await db.$queryRaw(
       sql(
         `select event, handled::int from ${schema}.take(`,
@@ -267,12 +362,18 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     handler: Handler,
     heads: Head[],
     done: Waiting[],
-    held: Map<string, Date>,
+    held: Map<string, Held>,
   ): Promise<void> {
     const handled = new Map(done.map((event) => [keyOf(event), event.revision]))
     const settled = heads.map(({ source, aggregate }) => {
       const key = keyOf({ source, aggregate })
-      return { source, aggregate, handled: handled.get(key) ?? 0, ready_at: held.get(key)?.toISOString() ?? null }
+      return {
+        source,
+        aggregate,
+        handled: handled.get(key) ?? 0,
+        held: held.get(key)?.revision,
+        ready_at: held.get(key)?.until,
+      }
     })
     const ids = done.map(({ id }) => id)
     const statement = sql(
@@ -286,24 +387,43 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
 
   async function fail(handler: Handler, head: Head, error: unknown): Promise<void> {
     const again = head.attempts < handler.attempts ? new Date(Date.now() + retryAfter(head.attempts)) : null
-    log.warn(
-      { err: error, handler: handler.name, tenant: head.tenant_id, aggregate: head.aggregate, attempts: head.attempts },
-      again ? 'an event failed and will be tried again' : 'an event is dead',
-    )
-    await pool.query(`SELECT ${schema}.fail($1, $2, $3, $4, $5, $6)`, [
+    const values = [
       head.tenant_id,
       handler.name,
       head.source,
       head.aggregate,
+      head.leased_until,
+      head.attempts,
       reasonOf(error),
       again,
-    ])
+    ]
+    const noted = await whileLeased(head, () =>
+      pool.query<{ noted: boolean }>(`SELECT ${schema}.fail($1, $2, $3, $4, $5, $6, $7, $8) AS noted`, values),
+    )
+    if (!noted.rows[0]!.noted) return // it was handled after all, or is somebody else's
+    log.warn(
+      { err: error, handler: handler.name, tenant: head.tenant_id, aggregate: head.aggregate, attempts: head.attempts },
+      again ? 'an event failed and will be tried again' : 'an event is dead',
+    )
+  }
+
+  /** The database may be what failed: what cannot be noted at once is noted when it is back, unless the lease is over by then. */
+  async function whileLeased<T>({ leased_until }: Head, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work()
+      } catch (error) {
+        if (stopping || Date.now() > leased_until.getTime()) throw error
+        await sleep(100)
+      }
+    }
   }
 
   const subscription = sources.length > 0 ? await options.transport.subscribe(domain, sources, receive) : undefined
   return {
-    wake: () => dispatch.wake(),
+    wake,
     async stop() {
+      stopping = true
       await subscription?.stop()
       await dispatch.stop()
       await Promise.all(working)
@@ -335,20 +455,29 @@ function groupsOf(heads: readonly Head[], handlers: ReadonlyMap<string, Handler>
   return groups
 }
 
+/** An aggregate that waits for an event before this one. */
+interface Held {
+  revision: number
+  until: string
+}
+
 /** What may be handled now, and until when to wait for the aggregates of which an earlier event is missing. */
-function inOrder(events: (Waiting & { handled: number })[]): { ready: Waiting[]; held: Map<string, Date> } {
+function inOrder(
+  events: (Waiting & { handled: number })[],
+  longestGap: number,
+): { ready: Waiting[]; held: Map<string, Held> } {
   const ready: Waiting[] = []
-  const held = new Map<string, Date>()
+  const held = new Map<string, Held>()
   const reached = new Map<string, number>()
   for (const event of events) {
     const key = keyOf(event)
     if (held.has(key)) continue
-    const until = new Date(Date.parse(event.received_at) + longestGap)
-    if (event.status === 'dead') held.set(key, until)
-    else if (Number(event.after) <= (reached.get(key) ?? event.handled) || until.getTime() <= Date.now()) {
+    const until = Date.parse(event.received_at) + longestGap
+    const complete = Number(event.after) <= (reached.get(key) ?? event.handled)
+    if (event.status === 'pending' && (complete || until <= Date.now())) {
       ready.push(event)
       reached.set(key, Number(event.revision))
-    } else held.set(key, until)
+    } else held.set(key, { revision: Number(event.revision), until: new Date(until).toISOString() })
   }
   return { ready, held }
 }

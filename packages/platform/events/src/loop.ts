@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
 export interface LoopOptions {
   /** Does a piece of work; true when there may be more at once. */
   work(signal: AbortSignal): Promise<boolean>
@@ -22,15 +20,22 @@ const longestPause = 5_000
 export function startLoop({ work, idle, onTrouble }: LoopOptions): Loop {
   const stopping = new AbortController()
   let woken = false
+  /** Ends the pause under way, where being woken does. */
   let rouse = () => {}
+  let endPause = () => {}
   let failures = 0
 
-  async function pause(ms: number): Promise<void> {
-    if (woken) return
-    const timer = new AbortController()
-    rouse = () => timer.abort()
-    await sleep(ms, undefined, { signal: AbortSignal.any([timer.signal, stopping.signal]) }).catch(() => {})
-    rouse = () => {}
+  function pause(ms: number, wakeable: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms)
+      function done() {
+        clearTimeout(timer)
+        rouse = endPause = () => {}
+        resolve()
+      }
+      endPause = done
+      if (wakeable) rouse = done
+    })
   }
 
   async function run(): Promise<void> {
@@ -40,13 +45,11 @@ export function startLoop({ work, idle, onTrouble }: LoopOptions): Loop {
         const more = await work(stopping.signal)
         if (failures > 0) onTrouble(undefined)
         failures = 0
-        if (!more) await pause(idle)
+        if (!more && !woken && !stopping.signal.aborted) await pause(idle, true)
       } catch (error) {
         if (stopping.signal.aborted) return
         if (failures++ === 0) onTrouble(error)
-        await sleep(Math.min(longestPause, 50 * 2 ** failures) * (0.5 + Math.random() / 2), undefined, {
-          signal: stopping.signal,
-        }).catch(() => {})
+        await pause(Math.min(longestPause, 50 * 2 ** failures) * (0.5 + Math.random() / 2), false)
       }
     }
   }
@@ -59,6 +62,7 @@ export function startLoop({ work, idle, onTrouble }: LoopOptions): Loop {
     },
     async stop() {
       stopping.abort()
+      endPause()
       await running
     },
   }

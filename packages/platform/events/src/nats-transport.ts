@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   AckPolicy,
-  type Consumer,
+  type JetStreamClient,
   type JetStreamManager,
   type JsMsg,
   jetstream,
@@ -10,8 +11,8 @@ import {
 } from '@nats-io/jetstream'
 import { connect, headers, type NatsConnection, nanos } from '@nats-io/transport-node'
 import type { Message } from './envelope.ts'
-import { type Loop, startLoop } from './loop.ts'
-import { type Transport, TransportLostError } from './transport.ts'
+import { startLoop } from './loop.ts'
+import type { Transport } from './transport.ts'
 
 export interface NatsTransportOptions {
   /** `nats://user:password@host:4222`, several with commas. */
@@ -27,47 +28,106 @@ const noConsumer = 10014
 
 const batch = 500
 const day = 24 * 60 * 60_000
+/** In ms. */
+const answerWithin = 5_000
+
+/** A stream's description, which tells whether the history of its source was published to it; NATS 2.9 has no metadata yet. */
+const filled = 'Events of a domain, with the history that its outbox had.'
+const toBeFilled = 'Events of a domain; the history that its outbox has is still to be published.'
+
+interface Broker {
+  connection: NatsConnection
+  streams: JetStreamClient
+  manager: JetStreamManager
+}
 
 /**
- * Messages in NATS JetStream: a stream for each source, a durable pull consumer for each consuming domain. Whoever needs a stream makes it. The client reconnects
- * by itself, for ever; meanwhile publishing fails and is tried again, since the outbox keeps everything.
+ * Messages in NATS JetStream: a stream for each source, a durable pull consumer for each consuming domain. Whoever needs a stream makes it. The connection is made,
+ * and made again, for ever; meanwhile publishing fails and is tried again, since the outbox keeps everything.
  */
 export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: NatsTransportOptions): Promise<Transport> {
-  const connection = await connect({
-    servers: url.split(','),
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    waitOnFirstConnect: true,
-    ignoreAuthErrorAbort: true,
-    timeout: 5_000,
-  })
-  const streams = jetstream(connection, { timeout: 5_000 })
-  const manager = await jetstreamManager(connection, { timeout: 5_000, checkAPI: false })
+  const closing = new AbortController()
+  let broker: Broker | undefined
+  /** Sources whose streams are known to be there and filled; asked again whenever the broker was away, since it may have lost them. */
+  const prepared = new Set<string>()
   const subjectOf = (source: string) => `${prefix}.${source}`
   const streamOf = (source: string) => `${prefix}_${source}`
 
-  async function prepare(source: string): Promise<'new' | 'known'> {
+  async function keepConnected(): Promise<void> {
+    for (let failures = 0; !closing.signal.aborted; failures++) {
+      try {
+        const connection = await connect({
+          servers: url.split(','),
+          maxReconnectAttempts: -1,
+          reconnectTimeWait: 250,
+          ignoreAuthErrorAbort: true,
+          timeout: answerWithin,
+        })
+        if (closing.signal.aborted) return await connection.close()
+        const made = {
+          connection,
+          streams: jetstream(connection, { timeout: answerWithin }),
+          manager: await jetstreamManager(connection, { timeout: answerWithin, checkAPI: false }),
+        }
+        broker = made
+        if (failures > 0) onTrouble(undefined)
+        failures = 0
+        for await (const { type } of connection.status()) {
+          if (type === 'disconnect') {
+            broker = undefined
+            prepared.clear()
+            onTrouble(new Error('The connection to NATS was lost.'))
+          } else if (type === 'reconnect') {
+            broker = made
+            onTrouble(undefined)
+          } else if (type === 'close') break
+        }
+      } catch (error) {
+        if (failures === 0) onTrouble(error)
+      }
+      broker = undefined
+      await sleep(250, undefined, { signal: closing.signal }).catch(() => {})
+    }
+  }
+  const connected = keepConnected()
+
+  function reach(): Broker {
+    if (!broker) throw new Error('NATS cannot be reached.')
+    return broker
+  }
+
+  /** Whether the stream's history is in it. */
+  async function ensureStream({ manager }: Broker, source: string): Promise<boolean> {
     try {
-      await manager.streams.info(streamOf(source))
-      return 'known'
+      return (await manager.streams.info(streamOf(source))).config.description === filled
     } catch (error) {
       if (!isCode(error, noStream)) throw error
     }
     await manager.streams.add({
       name: streamOf(source),
+      description: toBeFilled,
       subjects: [subjectOf(source)],
       retention: RetentionPolicy.Limits,
       storage: StorageType.File,
       max_age: nanos(7 * day),
       duplicate_window: nanos(2 * 60_000),
     })
-    return 'new'
+    return false
   }
 
   return {
-    prepare,
+    async prepare(source, refill) {
+      if (prepared.has(source)) return
+      const reached = reach()
+      if (!(await ensureStream(reached, source))) {
+        await refill()
+        await reached.manager.streams.update(streamOf(source), { description: filled })
+      }
+      if (reached === broker) prepared.add(source)
+    },
 
     async publish(source, messages) {
+      const { streams } = reach()
       try {
         await Promise.all(
           messages.map(({ id, tenant, body, signature }) => {
@@ -75,45 +135,30 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
             head.set('Offshoot-Id', id)
             head.set('Offshoot-Tenant', tenant)
             head.set('Offshoot-Signature', signature)
-            return streams.publish(subjectOf(source), body, { msgID: id, headers: head, timeout: 5_000 })
+            return streams.publish(subjectOf(source), body, { msgID: id, headers: head, timeout: answerWithin })
           }),
         )
       } catch (error) {
-        // Without a stream nobody answers on the subject.
-        const known = await manager.streams.info(streamOf(source)).then(
-          () => true,
-          (reason) => !isCode(reason, noStream),
-        )
-        throw known ? error : new TransportLostError(source, error)
+        prepared.delete(source) // without a stream nobody answers on the subject
+        throw error
       }
     },
 
+    // The stream keeps what is published until the consumer is there: nothing is missed when the broker is away now.
     async subscribe(consumer, sources, receive) {
-      const loops: Loop[] = []
-      for (const source of sources) {
-        await prepare(source)
-        await ensureConsumer(manager, streamOf(source), consumer)
-        loops.push(
-          startLoop({
-            idle: 0,
-            onTrouble,
-            async work(signal) {
-              await receiveSome(
-                connection,
-                manager,
-                () => streams.consumers.get(streamOf(source), consumer),
-                receive,
-                signal,
-                async () => {
-                  await prepare(source)
-                  await ensureConsumer(manager, streamOf(source), consumer)
-                },
-              )
-              return true
-            },
-          }),
-        )
-      }
+      const loops = sources.map((source) =>
+        startLoop({
+          idle: 0,
+          onTrouble,
+          async work(signal) {
+            const reached = reach()
+            await ensureStream(reached, source)
+            await ensureConsumer(reached.manager, streamOf(source), consumer)
+            await consume(reached, streamOf(source), consumer, receive, signal)
+            return true
+          },
+        }),
+      )
       return {
         async stop() {
           await Promise.all(loops.map((loop) => loop.stop()))
@@ -121,7 +166,11 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
       }
     },
 
-    close: () => connection.close(),
+    async close() {
+      closing.abort()
+      await broker?.connection.close()
+      await connected
+    },
   }
 }
 
@@ -140,39 +189,49 @@ async function ensureConsumer(manager: JetStreamManager, stream: string, consume
   }
 }
 
-async function receiveSome(
-  connection: NatsConnection,
-  _manager: JetStreamManager,
-  get: () => Promise<Consumer>,
+/** Receives until it is stopped, or until the stream or the consumer is gone. */
+async function consume(
+  { streams }: Broker,
+  stream: string,
+  name: string,
   receive: (messages: Message[]) => Promise<void>,
   signal: AbortSignal,
-  repair: () => Promise<void>,
 ): Promise<void> {
-  let consumer: Consumer
-  try {
-    consumer = await get()
-  } catch (error) {
-    if (!isCode(error, noStream) && !isCode(error, noConsumer)) throw error
-    return repair()
+  const waiting: JsMsg[] = []
+  let rouse = () => {}
+  let over = false
+  const consumer = await streams.consumers.get(stream, name)
+  const delivery = await consumer.consume({
+    max_messages: 2 * batch,
+    expires: 5_000,
+    abort_on_missing_resource: true,
+    callback(message) {
+      waiting.push(message)
+      rouse()
+    },
+  })
+  const end = () => {
+    over = true
+    rouse()
   }
-  while (!signal.aborted && !connection.isClosed()) {
-    const first = await consumer.next({ expires: 1_000 })
-    if (!first) return
-    const messages: JsMsg[] = [first]
-    if (first.info.pending > 0) {
-      for await (const message of await consumer.fetch({
-        max_messages: Math.min(batch, first.info.pending),
-        expires: 1_000,
-      }))
-        messages.push(message)
-    }
-    try {
+  signal.addEventListener('abort', end)
+  void delivery.closed().then(end)
+  try {
+    while (!over && !signal.aborted) {
+      if (waiting.length === 0) {
+        await new Promise<void>((resolve) => {
+          rouse = resolve
+        })
+        continue
+      }
+      const messages = waiting.slice(0, batch)
       await receive(messages.map(messageOf))
-    } catch (error) {
-      for (const message of messages) message.nak(500)
-      throw error
+      for (const message of waiting.splice(0, messages.length)) message.ack()
     }
-    for (const message of messages) message.ack()
+  } finally {
+    signal.removeEventListener('abort', end)
+    for (const message of waiting) message.nak(signal.aborted ? undefined : 500)
+    await delivery.close()
   }
 }
 

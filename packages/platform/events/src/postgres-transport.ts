@@ -1,6 +1,7 @@
 import pg from 'pg'
 import type { Message } from './envelope.ts'
 import { type Loop, startLoop } from './loop.ts'
+import { someShareIsFull } from './shares.ts'
 import type { Transport } from './transport.ts'
 
 export interface PostgresTransportOptions {
@@ -12,24 +13,28 @@ export interface PostgresTransportOptions {
   poll?: number
 }
 
-/** Messages of one tenant in one delivery, and of all. */
-const perTenant = 200
+/** Messages of one delivery, shared by the tenants that wait. */
 const most = 500
 
 /** A consumer that did not show up for this long gets nothing kept any more. */
 const forgotten = '7 days'
 
 const claim = `
-  WITH RECURSIVE tenants AS (
+  WITH RECURSIVE walk AS (
     (SELECT tenant_id FROM events.delivery ORDER BY tenant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT d.tenant_id FROM events.delivery d WHERE d.tenant_id > t.tenant_id ORDER BY d.tenant_id LIMIT 1)
-    FROM tenants t WHERE t.tenant_id IS NOT NULL
+    FROM walk t WHERE t.tenant_id IS NOT NULL
+  ), tenants AS MATERIALIZED (
+    SELECT tenant_id FROM walk
+    WHERE tenant_id IS NOT NULL AND EXISTS (SELECT FROM events.delivery d WHERE d.tenant_id = walk.tenant_id AND d.consumer = $1)
+    ORDER BY random() LIMIT ${most}
   )
   SELECT d.* FROM tenants t CROSS JOIN LATERAL (
     SELECT tenant_id AS tenant, position, id, body, signature FROM events.delivery d
-    WHERE d.tenant_id = t.tenant_id AND d.consumer = $1 ORDER BY d.position LIMIT ${perTenant} FOR UPDATE SKIP LOCKED
-  ) d LIMIT ${most}`
+    WHERE d.tenant_id = t.tenant_id AND d.consumer = $1 ORDER BY d.position
+    LIMIT (SELECT greatest(1, ${most} / greatest(1, count(*))) FROM tenants) FOR UPDATE SKIP LOCKED
+  ) d`
 
 /**
  * Messages in tables: one row for each consumer, deleted once it has been received. Consumers are told by NOTIFY, sent by the publisher after its commit: at
@@ -45,17 +50,27 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
     keepAlive: true,
   })
   pool.on('error', () => {})
+  /** Sources that are known to have their place; asked again after each failure. */
+  const prepared = new Set<string>()
   const consumers = new Map<string, Set<Loop>>()
-  const wake = (consumer: string) => consumers.get(consumer)?.forEach((loop) => loop.wake())
+  function wake(consumer: string): void {
+    for (const loop of consumers.get(consumer) ?? []) loop.wake()
+  }
   const listening = listen(url, wake)
 
   return {
-    async prepare() {
-      return 'known'
+    async prepare(source, refill) {
+      if (prepared.has(source)) return
+      const { rowCount } = await pool.query('SELECT FROM events.source WHERE source = $1', [source])
+      if (rowCount === 0) {
+        await refill()
+        await pool.query('INSERT INTO events.source (source) VALUES ($1) ON CONFLICT (source) DO NOTHING', [source])
+      }
+      prepared.add(source)
     },
 
     async publish(source, messages) {
-      const { rows } = await pool.query<{ consumer: string }>({
+      const kept = pool.query<{ consumer: string }>({
         name: 'publish',
         text: `WITH given AS (
             SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) WITH ORDINALITY AS m(tenant_id, id, body, signature, n)
@@ -72,6 +87,8 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
           messages.map((m) => m.signature),
         ],
       })
+      kept.catch(() => prepared.delete(source))
+      const { rows } = await kept
       for (const { consumer } of rows) wake(consumer)
       if (rows.length > 0)
         pool
@@ -94,7 +111,7 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
         onTrouble,
         async work() {
           const client = await pool.connect()
-          let broken: unknown = true
+          let broken = true
           try {
             await client.query('BEGIN')
             const { rows } = await client.query<Message & { position: string }>({
@@ -112,10 +129,13 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
               })
             }
             await client.query('COMMIT')
-            broken = undefined
-            return rows.length >= perTenant
+            broken = false
+            return someShareIsFull(
+              rows.map((row) => row.tenant),
+              most,
+            )
           } finally {
-            client.release(broken as boolean | undefined)
+            client.release(broken)
           }
         },
       })
@@ -138,33 +158,34 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
 }
 
 /** Passes on what other processes say; polling makes up for whatever is missed while the connection is down. */
-function listen(url: string, wake: (consumer: string) => void): { stop(): Promise<void> } {
-  let client: pg.Client | undefined
-  let stopped = false
-  async function connect(): Promise<void> {
-    if (stopped) return
-    const made = new pg.Client({
-      connectionString: url,
-      application_name: 'offshoot events listen',
-      connectionTimeoutMillis: 5_000,
-      keepAlive: true,
-    })
-    client = made
-    made.on('error', () => {})
-    made.on('notification', ({ payload }) => payload?.split(',').forEach(wake))
-    made.once('end', () => void setTimeout(connect, 1_000).unref())
-    try {
-      await made.connect()
-      await made.query('LISTEN offshoot_events')
-    } catch {
-      made.end().catch(() => {})
-    }
-  }
-  void connect()
-  return {
-    async stop() {
-      stopped = true
-      await client?.end().catch(() => {})
+function listen(url: string, wake: (consumer: string) => void): Loop {
+  return startLoop({
+    idle: 0,
+    onTrouble: () => {}, // whoever polls tells
+    async work(signal) {
+      const client = new pg.Client({
+        connectionString: url,
+        application_name: 'offshoot events listen',
+        connectionTimeoutMillis: 5_000,
+        keepAlive: true,
+      })
+      const ended = new Promise((resolve) => client.once('end', resolve))
+      const end = () => void client.end().catch(() => {})
+      client.on('error', end)
+      client.on('notification', ({ payload }) => {
+        for (const consumer of payload?.split(',') ?? []) wake(consumer)
+      })
+      signal.addEventListener('abort', end)
+      try {
+        await client.connect()
+        await client.query('LISTEN offshoot_events')
+        await ended
+      } finally {
+        signal.removeEventListener('abort', end)
+        end()
+      }
+      if (!signal.aborted) throw new Error('The connection was lost.')
+      return false
     },
-  }
+  })
 }

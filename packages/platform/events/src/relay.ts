@@ -1,7 +1,8 @@
 import type pg from 'pg'
-import type { Seal } from './envelope.ts'
+import type { Message, Seal } from './envelope.ts'
 import { type Loop, startLoop } from './loop.ts'
-import { type Transport, TransportLostError } from './transport.ts'
+import { someShareIsFull } from './shares.ts'
+import type { Transport } from './transport.ts'
 
 export interface RelayOptions {
   /** The domain whose outbox is published. */
@@ -28,12 +29,13 @@ interface OutboxRow {
   data: unknown
 }
 
-/** Events of one tenant in one round, and of all. */
-const perTenant = 100
+/** Events of one round, shared by the tenants that wait. */
 const most = 500
 
 /** How far back events are published again for a transport that has lost its own: consumers that were away for longer are rebuilt instead. */
 const republished = '7 days'
+
+const lockTimeout = '55P03'
 
 /**
  * Publishes a domain's outbox. Every process that hosts the domain has a relay; a lock makes one of them publish at a time, so that each aggregate's events leave
@@ -42,74 +44,89 @@ const republished = '7 days'
  */
 export function startRelay({ source, pool, transport, seal, onTrouble, poll }: RelayOptions): Loop {
   const schema = `"${source}"`
-  let prepared = false
 
-  async function prepare(): Promise<void> {
-    if (prepared) return
-    if ((await transport.prepare(source)) === 'new') {
-      await pool.query(
+  async function refill(): Promise<void> {
+    await inTransaction(pool, 'BEGIN; SET LOCAL statement_timeout = 0', (client) =>
+      client.query(
         `UPDATE ${schema}.outbox SET published_at = NULL WHERE published_at > now() - interval '${republished}'`,
-      )
-    }
-    prepared = true
+      ),
+    )
   }
 
-  async function publishSome(client: pg.PoolClient): Promise<number> {
+  /** True when there may be more. */
+  async function publishSome(client: pg.PoolClient): Promise<boolean> {
     const { rows: events } = await client.query<OutboxRow>({
       name: 'next',
-      text: `SELECT * FROM ${schema}.outbox_next(${perTenant}, ${most})`,
+      text: `SELECT * FROM ${schema}.outbox_next(${most})`,
     })
-    if (events.length === 0) return 0
-    const messages = events.map((event) =>
-      seal.seal({
-        specversion: '1.0',
-        id: event.id,
-        source,
-        type: event.type,
-        subject: event.aggregate,
-        time: event.time.toISOString(),
-        datacontenttype: 'application/json',
-        dataversion: event.version,
-        tenantid: event.tenant_id,
-        ...(event.traceparent !== null && { traceparent: event.traceparent }),
-        revision: Number(event.revision),
-        lastbytype: JSON.stringify(event.last_by_type),
-        data: event.data,
-      }),
+    if (events.length === 0) return false
+    await transport.publish(
+      source,
+      events.map((event) => messageOf(event, source, seal)),
     )
-    await transport.publish(source, messages)
     await client.query({
       name: 'published',
       text: `UPDATE ${schema}.outbox o SET published_at = clock_timestamp()
         FROM unnest($1::uuid[], $2::uuid[]) AS p(tenant_id, id) WHERE o.tenant_id = p.tenant_id AND o.id = p.id`,
       values: [events.map((event) => event.tenant_id), events.map((event) => event.id)],
     })
-    return events.length
+    return someShareIsFull(
+      events.map((event) => event.tenant_id),
+      most,
+    )
   }
 
   return startLoop({
     idle: poll,
     onTrouble,
     async work() {
-      await prepare()
-      const client = await pool.connect()
-      let broken: boolean | undefined = true
+      await transport.prepare(source, refill)
+      // Whoever is woken while another relay is at work waits for it: that one may have looked before the event was there.
+      const begin = `BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock(hashtext('offshoot relay ${source}'))`
       try {
-        // Whoever is woken while another relay is at work waits for it: that one may have looked before the event was there.
-        await client.query(
-          `BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock(hashtext('offshoot relay ${source}'))`,
-        )
-        const published = await publishSome(client)
-        await client.query('COMMIT')
-        broken = undefined
-        return published >= perTenant
+        return await inTransaction(pool, begin, publishSome)
       } catch (error) {
-        if ((error as { code?: string }).code === '55P03') return false // another relay is busy, and will see what there is
-        if (error instanceof TransportLostError) prepared = false
+        if ((error as { code?: string }).code === lockTimeout) return false // another relay is busy, and will see what there is
         throw error
-      } finally {
-        client.release(broken)
       }
     },
   })
+}
+
+function messageOf(event: OutboxRow, source: string, seal: Seal): Message {
+  return seal.seal({
+    specversion: '1.0',
+    id: event.id,
+    source,
+    type: event.type,
+    subject: event.aggregate,
+    time: event.time.toISOString(),
+    datacontenttype: 'application/json',
+    dataversion: event.version,
+    tenantid: event.tenant_id,
+    ...(event.traceparent !== null && { traceparent: event.traceparent }),
+    revision: Number(event.revision),
+    lastbytype: JSON.stringify(event.last_by_type),
+    data: event.data,
+  })
+}
+
+async function inTransaction<T>(pool: pg.Pool, begin: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken = true
+  try {
+    await client.query(begin)
+    const result = await work(client)
+    await client.query('COMMIT')
+    broken = false
+    return result
+  } catch (error) {
+    broken = await client.query('ROLLBACK').then(
+      () => false,
+      () => true,
+    )
+    throw error
+  } finally {
+    client.release(broken)
+  }
 }

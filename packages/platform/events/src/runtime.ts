@@ -5,6 +5,7 @@ import { type Consumer, startConsumer } from './consumer.ts'
 import { envelopeSeal } from './envelope.ts'
 import type { EventType } from './event.ts'
 import type { Handler, HandlerLog } from './handler.ts'
+import type { Loop } from './loop.ts'
 import { startRelay } from './relay.ts'
 import type { Transport } from './transport.ts'
 
@@ -35,6 +36,10 @@ export interface EventsOptions {
   poll?: number
   /** How many events a domain handles at the same time in this process. Default 8. */
   concurrency?: number
+  /** How long an event waits for an earlier one of its aggregate that has not come, in ms. Default 10,000. */
+  longestGap?: number
+  /** How long after a handler's time-out its process is taken for dead, in ms. Default 5,000. */
+  leaseMargin?: number
 }
 
 export interface EventsRuntime {
@@ -45,7 +50,7 @@ export interface EventsRuntime {
 
 /** Publishes and handles the events of the domains of this process. Consumers are subscribed before anything is published. */
 export async function startEvents(options: EventsOptions): Promise<EventsRuntime> {
-  const { domains, transport, log, poll = 500, concurrency = 8 } = options
+  const { domains, transport, log, poll = 500, concurrency = 8, longestGap = 10_000, leaseMargin = 5_000 } = options
   const seal = envelopeSeal(options.secret)
   const trouble = (part: string) => (error: unknown | undefined) =>
     error === undefined
@@ -67,51 +72,47 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
     }),
   )
   const consumers: Consumer[] = []
-  for (const { name, handlers, lanes, uses } of domains) {
-    if (handlers.length === 0) continue
-    const pool = pools.get(name)!
-    const { link, tokens } = options
-    const onTrouble = (part: string, error: unknown | undefined) => trouble(part)(error)
-    consumers.push(
-      await startConsumer({
-        domain: name,
-        handlers,
-        lanes,
-        pool,
-        transport,
-        seal,
-        link,
-        tokens,
-        uses,
-        log,
-        onTrouble,
-        poll,
-        concurrency,
-      }),
-    )
-  }
-  const relays = new Map(
-    domains
-      .filter(({ emits }) => emits.length > 0)
-      .map(({ name }) => [
-        name,
-        startRelay({
-          source: name,
-          pool: pools.get(name)!,
-          transport,
-          seal,
-          poll,
-          onTrouble: trouble(`the relay of ${name}`),
-        }),
-      ]),
-  )
-
+  const relays = new Map<string, Loop>()
   let stopped: Promise<void> | undefined
   async function stop(): Promise<void> {
     await Promise.all([...relays.values()].map((relay) => relay.stop()))
     await Promise.all(consumers.map((consumer) => consumer.stop()))
     await Promise.all([...pools.values()].map((pool) => pool.end()))
   }
+
+  try {
+    for (const { name, handlers, lanes, uses } of domains) {
+      if (handlers.length === 0) continue
+      consumers.push(
+        await startConsumer({
+          domain: name,
+          handlers,
+          lanes,
+          pool: pools.get(name)!,
+          transport,
+          seal,
+          link: options.link,
+          tokens: options.tokens,
+          uses,
+          log,
+          onTrouble: (part, error) => trouble(part)(error),
+          poll,
+          concurrency,
+          longestGap,
+          leaseMargin,
+        }),
+      )
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  for (const { name, emits } of domains) {
+    if (emits.length === 0) continue
+    const onTrouble = trouble(`the relay of ${name}`)
+    relays.set(name, startRelay({ source: name, pool: pools.get(name)!, transport, seal, poll, onTrouble }))
+  }
+
   return {
     emitted(domain) {
       relays.get(domain)?.wake()

@@ -6,10 +6,10 @@ import type { Message } from './envelope.ts'
  */
 export interface Transport {
   /**
-   * Makes sure that there is a place for the events of a source. `new` when it had to be made: whatever was published before is not in it, and is to be
-   * published again.
+   * Makes sure that there is a place for the events of a source. Where it had to be made, since there never was one or the transport has lost it, what was
+   * published before is missing: `refill` is to publish it again, and is asked until it has resolved. Cheap to call before each round.
    */
-  prepare(source: string): Promise<'new' | 'known'>
+  prepare(source: string, refill: () => Promise<void>): Promise<void>
   /** Resolves when all messages are kept safely for every consumer of the source. May be called again with the same messages. */
   publish(source: string, messages: readonly Message[]): Promise<void>
   /**
@@ -27,12 +27,4 @@ export interface Transport {
 export interface Subscription {
   /** Resolves when no `receive` is running any more. */
   stop(): Promise<void>
-}
-
-/** The place for a source's events is gone: see `prepare`. */
-export class TransportLostError extends Error {
-  constructor(source: string, cause: unknown) {
-    super(`The transport has no place for the events of ${source} any more.`, { cause })
-    this.name = 'TransportLostError'
-  }
 }
