@@ -10,9 +10,10 @@ export type Actions = Record<string, readonly Role[]>
  * What a call needs to be served.
  * - `tenant`: the caller acts in a tenant, and the call sees that tenant only (the usual).
  * - `user`: the caller is a signed-in user; no tenant is needed, for example to create one.
+ * - `operator`: the caller is one of the product's own staff, signed in; the call may see every tenant, and is none's.
  * - `edge`: only the gateway itself may call, before it knows who is asking; nobody can reach it through the public API.
  */
-export type Audience = 'tenant' | 'user' | 'edge'
+export type Audience = 'tenant' | 'user' | 'operator' | 'edge'
 
 interface CallOptions<Input extends z.ZodType, Output extends z.ZodType> {
   input: Input

@@ -138,6 +138,11 @@ function authorize({ actor, tenant, role, scopes }: Identity, meta: CallMeta, co
   if (actor.kind === 'anonymous' || actor.kind === 'edge') {
     throw new Problem('UNAUTHENTICATED', 'SIGN_IN_REQUIRED', 'Sign in, or send a token.')
   }
+  if (meta.audience === 'operator') {
+    if (actor.kind !== 'user' || !actor.operator)
+      throw new Problem('FORBIDDEN', 'OPERATOR_ONLY', 'This is for the staff of the product.')
+    return
+  }
   if (meta.audience === 'user') {
     if (actor.kind !== 'user')
       throw new Problem('FORBIDDEN', 'USER_ONLY', 'This needs a signed-in user; an API key cannot do it.')
@@ -145,7 +150,11 @@ function authorize({ actor, tenant, role, scopes }: Identity, meta: CallMeta, co
   }
   if (actor.kind === 'service') {
     if (tenant !== null && meta.kind === 'query') return
-    throw new Problem('FORBIDDEN', 'READS_ONLY', `${name} is not for the handling of an event; emit an event of your own.`)
+    throw new Problem(
+      'FORBIDDEN',
+      'READS_ONLY',
+      `${name} is not for the handling of an event; emit an event of your own.`,
+    )
   }
   if (tenant === null || role === null) {
     throw new Problem(

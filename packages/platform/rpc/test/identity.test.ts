@@ -88,8 +88,16 @@ describe('what a caller may do', () => {
     rename: { id: olga, title: 'A' },
     burn: {},
     open: {},
+    inspect: {},
     whoIs: { token: 'x' },
   }
+
+  const operator = as('owner', {
+    actor: { kind: 'user', id: olga, operator: true },
+    tenant: null,
+    role: null,
+  })
+  const service = as('owner', { actor: { kind: 'service', id: 'shelf.handler' }, role: null })
 
   /** `ok`, or why not. */
   async function attempt(call: keyof Shelf, identity: Identity): Promise<string> {
@@ -130,14 +138,16 @@ describe('what a caller may do', () => {
     ['a user’s own call', 'open', anonymous, 'UNAUTHENTICATED/SIGN_IN_REQUIRED'],
     ['a user’s own call', 'open', edge, 'UNAUTHENTICATED/SIGN_IN_REQUIRED'],
     ['a user’s own call', 'open', key(['book:read']), 'FORBIDDEN/USER_ONLY'],
+    ['a call for staff', 'inspect', operator, 'ok'],
+    ['a call for staff', 'inspect', as('owner'), 'FORBIDDEN/OPERATOR_ONLY'],
+    ['a call for staff', 'inspect', key(['book:read']), 'FORBIDDEN/OPERATOR_ONLY'],
+    ['a call for staff', 'inspect', service, 'FORBIDDEN/OPERATOR_ONLY'],
+    ['a call for staff', 'inspect', anonymous, 'UNAUTHENTICATED/SIGN_IN_REQUIRED'],
+    ['a call for staff', 'inspect', edge, 'UNAUTHENTICATED/SIGN_IN_REQUIRED'],
+    ['a call in a tenant', 'list', operator, 'BAD_USER_INPUT/TENANT_REQUIRED'],
     ['the edge’s own call', 'whoIs', edge, 'ok'],
     ['the edge’s own call', 'whoIs', as('owner'), 'FORBIDDEN/EDGE_ONLY'],
-    [
-      'the edge’s own call',
-      'whoIs',
-      as('owner', { actor: { kind: 'user', id: olga, operator: true } }),
-      'FORBIDDEN/EDGE_ONLY',
-    ],
+    ['the edge’s own call', 'whoIs', operator, 'FORBIDDEN/EDGE_ONLY'],
     ['the edge’s own call', 'whoIs', key(['book:read']), 'FORBIDDEN/EDGE_ONLY'],
     ['the edge’s own call', 'whoIs', anonymous, 'FORBIDDEN/EDGE_ONLY'],
   ] as const)('%s (%s) by %j: %s', async (_, call, identity, outcome) => {

@@ -50,6 +50,7 @@ export const shelf = defineContract('shelf', {
     }),
     burn: command({ action: 'shelf:burn', input: z.object({}), output: z.object({}) }),
     open: command({ audience: 'user', input: z.object({}), output: z.object({}) }),
+    inspect: query({ audience: 'operator', input: z.object({}), output: z.object({}) }),
     whoIs: query({ audience: 'edge', input: z.object({ token: z.string() }), output: z.object({}) }),
   },
 })
@@ -118,6 +119,7 @@ export function openShelf(
       rename: async () => book(),
       burn: async () => ({}),
       open: async () => ({}),
+      inspect: async () => ({}),
       whoIs: async () => ({}),
       ...handlers,
     },
