@@ -9,8 +9,23 @@ import type { Loop } from './loop.ts'
 import { startRelay } from './relay.ts'
 import type { Transport } from './transport.ts'
 
+export {
+  type DeadLetter,
+  type DeadLetterFilter,
+  type DeadLetterInFull,
+  discardDeadLetter,
+  domainOfDeadLetter,
+  findDeadLetter,
+  listDeadLetters,
+  newestFirst,
+  replayDeadLetter,
+} from './dead-letters.ts'
+export { type HandlerLag, handlerLag, type OutboxLag, outboxLag } from './lag.ts'
 export { type NatsTransportOptions, natsTransport } from './nats-transport.ts'
+export { type OperationsContext, operationsHandlers, operationsOf } from './operations.ts'
 export { type PostgresTransportOptions, postgresTransport } from './postgres-transport.ts'
+export { purge, transportWork } from './retention.ts'
+export { type ScheduledWork, type Schedules, startSchedules } from './schedules.ts'
 export type { Transport } from './transport.ts'
 
 /** A domain's part in the traffic of events. */

@@ -1,5 +1,15 @@
 import { assertServingRole, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
 import {
+  type EventsRuntime,
+  operationsOf,
+  type ScheduledWork,
+  type Schedules,
+  startEvents,
+  startSchedules,
+  type Transport,
+  transportWork,
+} from '@offshoot/events/runtime'
+import {
   type Call,
   type CallServer,
   type Contract,
@@ -12,9 +22,11 @@ import {
   type TenantId,
   type UnitOfWork,
 } from '@offshoot/rpc'
-import { type EventsRuntime, startEvents, type Transport } from '@offshoot/events/runtime'
 import type { Router } from 'express'
 import type { Domain, DomainContext, Platform } from './domain.ts'
+import { scheduledWork } from './scheduled-work.ts'
+import { serveOperations } from './serve-operations.ts'
+import { type SystemAccess, systemAccess } from './system-access.ts'
 
 export interface HostOptions {
   domains: readonly Domain[]
@@ -26,6 +38,10 @@ export interface HostOptions {
     transport: Transport
     /** The URL of each domain's system role, which publishes and receives. */
     systemUrl(domain: string): string
+    /** The URL of the role that carries events, in whose database the clock is kept. Without it nothing is done by the clock. */
+    clockUrl?: string
+    /** For how many days events are kept after they were published and handled. Default 365. */
+    keepDays?: number
   }
   platform: Platform
   /** Told of every statement that a lane sends; for tests and telemetry. */
@@ -43,6 +59,8 @@ export interface Host {
   health(): Promise<Record<string, 'up' | 'down'>>
   /** Plants the domains' demo data, in the order of the domains. */
   seed(): Promise<void>
+  /** Does the work of a schedule now, whatever the clock says: `orders.finish-stuck-orders`. Other processes may be doing it as well. */
+  runSchedule(name: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -53,9 +71,14 @@ export async function startDomains(options: HostOptions): Promise<Host> {
   const servers = new Map<string, CallServer>()
   const link = localLink(servers)
   const opened = new Map<Domain, Lanes<any>>()
+  const systems: SystemAccess[] = []
+  const work: ScheduledWork[] = []
   let events: EventsRuntime | undefined
+  let schedules: Schedules | undefined
   const stop = async () => {
+    await schedules?.stop()
     await events?.stop()
+    await Promise.allSettled(systems.map((system) => system.close()))
     await Promise.allSettled([...opened.values()].map((lanes) => lanes.close()))
   }
 
@@ -77,7 +100,13 @@ export async function startDomains(options: HostOptions): Promise<Host> {
       if (own) routes.push({ path: own.path, router: own.router({ platform, global: lanes.global }) })
     }
     if (options.events) {
-      const { transport, systemUrl } = options.events
+      const { transport, systemUrl, clockUrl, keepDays = 365 } = options.events
+      for (const [domain, lanes] of opened) {
+        const system = systemAccess(domain, systemUrl(domain.name), platform)
+        systems.push(system)
+        servers.set(operationsOf(domain.name).name, serveOperations(domain, system, tokens, platform))
+        work.push(...scheduledWork(domain, lanes, system, platform, keepDays))
+      }
       events = await startEvents({
         domains: [...opened].map(([{ name, definition }, lanes]) => ({
           name,
@@ -93,6 +122,13 @@ export async function startDomains(options: HostOptions): Promise<Host> {
         tokens,
         log: platform.log,
       })
+      if (clockUrl)
+        schedules = await startSchedules({
+          url: clockUrl,
+          work: [...work, ...transportWork(clockUrl, platform.log)],
+          domains: [...domains.map(({ name }) => name), 'events'],
+          log: platform.log,
+        })
     }
   } catch (error) {
     await stop()
@@ -118,6 +154,12 @@ export async function startDomains(options: HostOptions): Promise<Host> {
     },
     async seed() {
       for (const domain of domains) await seedDomain(domain, opened.get(domain)!, platform)
+    },
+    async runSchedule(name) {
+      const found = work.find((one) => one.name === name)
+      if (!found)
+        throw new Error(`No domain here has the schedule ${name}: ${work.map(({ name }) => name).join(', ')}.`)
+      await found.run()
     },
     stop,
   }

@@ -1,7 +1,7 @@
 import type { Lane } from '@offshoot/data'
+import type { DomainSchema } from '@offshoot/data/migrate'
 import type { System } from '@offshoot/data/system'
 import type { EventType, Handler } from '@offshoot/events'
-import type { DomainSchema } from '@offshoot/data/migrate'
 import type { SchemaPart } from '@offshoot/graphql'
 import type { Mailer } from '@offshoot/mail'
 import type { Actions, Call, Client, Contract, Handlers, Identity, TenantId } from '@offshoot/rpc'
