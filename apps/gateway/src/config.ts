@@ -25,6 +25,8 @@ export interface GatewayConfig {
   databaseUrl(domain: string): string
   /** The URL of a domain's system role, on the same database. */
   systemUrl(domain: string): string
+  /** For how many days events are kept after they were published and handled. */
+  eventsKeepDays: number
   /** A NATS server that carries events instead of PostgreSQL. */
   natsUrl: string | undefined
   /** The administrator's URL, for whoever migrates; serving needs none when every domain has its own URL. */
@@ -113,6 +115,10 @@ export function gatewaySettings(domains: readonly string[]) {
         otherwise: 'events are carried by PostgreSQL, at EVENTS_DATABASE_URL',
         secret: true,
       }),
+    EVENTS_KEEP_DAYS: whole(8, 36_500).default(365).register(settings, {
+      about:
+        'For how many days events are kept after they were published and handled. Projections are rebuilt from what is kept. At least 8: for 7 days a broker may deliver again what it has lost.',
+    }),
     SMTP_URL: z
       .url({ protocol: /^smtps?$/ })
       .describe('smtp://user:password@host:port')
@@ -186,6 +192,7 @@ export function loadGatewayConfig(env: Environment, domains: readonly string[]):
     adminUrl: config.DATABASE_URL,
     adminUrls,
     natsUrl: config.NATS_URL,
+    eventsKeepDays: config.EVENTS_KEEP_DAYS,
     systemUrl(domain) {
       return roleUrls(this.databaseUrl(domain), domain, config.APP_SECRET).system
     },

@@ -40,7 +40,12 @@ async function main(): Promise<void> {
     : postgresTransport({ url: config.databaseUrl(carrier), onTrouble })
   const gateway = await createGateway({
     ...config,
-    events: { transport, systemUrl: (domain) => config.systemUrl(domain) },
+    events: {
+      transport,
+      systemUrl: (domain) => config.systemUrl(domain),
+      clockUrl: config.databaseUrl(carrier),
+      keepDays: config.eventsKeepDays,
+    },
     domains,
     publicUrl,
     secret: config.appSecret,

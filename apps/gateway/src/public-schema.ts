@@ -1,10 +1,15 @@
 import { buildSchema, printPublicSchema } from '@offshoot/graphql'
 import type { GraphQLSchema } from 'graphql'
 import { domains } from './domains.ts'
+import { operations } from './operations.ts'
 
-/** The public schema: the parts of all domains, wherever they run. */
+/** The public schema: the parts of all domains, wherever they run, and what operators see of them. */
 export function publicSchema(): GraphQLSchema {
-  return buildSchema(domains.flatMap(({ definition }) => definition.graphql ?? []))
+  const eventful = domains.filter(({ definition }) => definition.emits || definition.handlers)
+  return buildSchema([
+    ...domains.flatMap(({ definition }) => definition.graphql ?? []),
+    operations(eventful.map(({ name }) => name)),
+  ])
 }
 
 /** What `schema.graphql` must contain. */

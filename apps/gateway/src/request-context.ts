@@ -82,7 +82,9 @@ export function requestContexts({
       tenant: caller.identity.tenant,
       viewer() {
         if (failure) throw failure
-        return actor ?? null
+        if (!actor) return null
+        const { user, memberships, identity } = actor
+        return { user, memberships, operator: identity.actor.kind === 'user' && identity.actor.operator }
       },
       client<C extends Contract>(contract: C) {
         const client = clients.get(contract) ?? clientOf(contract)

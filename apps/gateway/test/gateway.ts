@@ -1,3 +1,4 @@
+import { postgresTransport } from '@offshoot/events/runtime'
 import { demo, listen } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
 import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/testing'
@@ -41,18 +42,26 @@ export interface TestGatewayOptions {
   production?: boolean
   /** A gateway whose database to share, as a second process of the same product would. */
   beside?: TestGateway
+  /** Whether events are carried and handled. */
+  events?: boolean
 }
 
 /** The gateway with all its domains and the demo data, on a database of its own, behind a real port of 127.0.0.1. */
-export async function testGateway({ production = false, beside }: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function testGateway({
+  production = false,
+  beside,
+  events = false,
+}: TestGatewayOptions = {}): Promise<TestGateway> {
   const database = beside?.database ?? (await testDatabase(domains.map(({ data }) => data)))
   const server = await listen({ host: '127.0.0.1', port: 0 })
   const url = `http://localhost:${server.port}`
   const mailer = catchingMailer('test@offshoot.test')
   const logged: string[] = []
   const statements: TestGateway['statements'] = []
+  const transport = events ? postgresTransport({ url: database.urls.events!.serving, onTrouble() {} }) : undefined
   const gateway = await createGateway({
     domains,
+    events: transport && { transport, systemUrl: (domain) => database.urls[domain]!.system },
     databaseUrl: (domain) => database.urls[domain]!.serving,
     production,
     publicUrl: url,
@@ -114,6 +123,7 @@ export async function testGateway({ production = false, beside }: TestGatewayOpt
     async close() {
       await server.close()
       await gateway.stop()
+      await transport?.close()
       if (!beside) await database.drop()
     },
   }

@@ -76,12 +76,13 @@ export function pageArguments(t: FieldBuilder) {
 
 /**
  * What a list's contract wants to know, from the arguments of its field. A page larger than the largest is cut to that. Cursors name the list and the
- * tenant they were made for, and are good for nothing else.
+ * tenant they were made for, and are good for nothing else. `ids` says what the ids of the list look like.
  */
 export function pageOf(
   type: string,
   { first, after }: { first?: number | null; after?: string | null },
   { tenant }: GraphQLContext,
+  ids: z.ZodType<string> = z.uuid(),
 ): { first: number; after?: string } {
   const size = first ?? defaultPageSize
   if (size < 1) throw badInput('INVALID_PAGE_SIZE', '`first` must be at least 1.')
@@ -89,7 +90,7 @@ export function pageOf(
   if (after === null || after === undefined) return page
   const prefix = `${type}:${tenant}:`
   const cursor = Buffer.from(after, 'base64url').toString()
-  const id = z.uuid().safeParse(cursor.slice(prefix.length))
+  const id = ids.safeParse(cursor.slice(prefix.length))
   if (!cursor.startsWith(prefix) || !id.success)
     throw badInput('INVALID_CURSOR', '`after` is not a cursor of this list.')
   return { ...page, after: id.data }
