@@ -19,7 +19,7 @@ export class NoAnswerError extends Error {
 }
 
 /** How long to wait for one answer, in ms, and how often to ask. Together they are the longest that an order waits for its payment. */
-const patience = 500
+const patience = 400
 const attempts = 3
 
 /** `given-back`: charged after all when we had stopped waiting, and then refunded. */

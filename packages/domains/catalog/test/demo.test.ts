@@ -5,7 +5,7 @@ import { catalog, demoProducts, type ProductId } from '../src/contract.ts'
 import { catalogDomain } from '../src/domain.ts'
 
 it('plants 200 products for each demo tenant, and leaves them as people changed them when it runs again', async () => {
-  const app = await testApp([catalogDomain], { seed: true })
+  const app = await testApp([catalogDomain], { seed: true, events: false })
   const all = async (tenant: string) => {
     const client = app.client(catalog, { tenant })
     const { items } = await client.list({ first: 100 })

@@ -22,7 +22,7 @@ const names = [
 ]
 
 beforeAll(async () => {
-  app = await testApp([catalogDomain])
+  app = await testApp([catalogDomain], { events: false })
   shop = app.client(catalog, { tenant: 'acme' })
   made = []
   for (const [i, name] of names.entries()) {

@@ -9,7 +9,7 @@ let shop: Client<typeof catalog>
 let other: Client<typeof catalog>
 
 beforeAll(async () => {
-  app = await testApp([catalogDomain])
+  app = await testApp([catalogDomain], { events: false })
   shop = app.client(catalog, { tenant: 'acme' })
   other = app.client(catalog, { tenant: 'globex' })
 })

@@ -12,7 +12,7 @@ let desk: Client<typeof orders>
 let otherDesk: Client<typeof orders>
 
 beforeAll(async () => {
-  app = await testApp([catalogDomain, ordersDomain])
+  app = await testApp([catalogDomain, ordersDomain], { events: false })
   products = app.client(catalog, { tenant: 'acme' })
   desk = app.client(orders, { tenant: 'acme' })
   otherDesk = app.client(orders, { tenant: 'globex' })
@@ -108,6 +108,7 @@ describe('placing an order', () => {
         'BEGIN',
         'INSERT',
         'INSERT',
+        'select', // the event
         'COMMIT',
       ])
     }
@@ -121,7 +122,7 @@ describe('placing an order', () => {
     await desk.list({ first: 5, status: 'CANCELLED' })
     for (const { sql, tenant } of app.statements) {
       expect(tenant).toBe(tenantId('acme'))
-      if (!/^(BEGIN|COMMIT)$/.test(sql)) expect(sql).toContain('tenant_id')
+      if (!/^(BEGIN|COMMIT|select "orders"\.emit.*)$/.test(sql)) expect(sql).toContain('tenant_id')
     }
   })
 
@@ -339,10 +340,19 @@ describe('cancelling an order', () => {
     expect(app.statements.filter(({ sql }) => sql.startsWith('UPDATE'))).toHaveLength(1)
   })
 
-  it('is refused once the order is confirmed', async () => {
+  it('is possible once the order is confirmed, too', async () => {
     const { id } = await placed()
     await app.database.admin(`update orders."order" set status = 'CONFIRMED' where id = $1`, [id])
-    await expect(desk.cancel({ id })).rejects.toMatchObject({ code: 'CONFLICT', reason: 'NOT_CANCELLABLE' })
+    expect(await desk.cancel({ id })).toMatchObject({ status: 'CANCELLED', cancelReason: 'customer' })
+  })
+
+  it('leaves the reason of an order that was cancelled before', async () => {
+    const { id } = await placed()
+    await app.database.admin(
+      `update orders."order" set status = 'CANCELLED', cancel_reason = 'out-of-stock' where id = $1`,
+      [id],
+    )
+    expect(await desk.cancel({ id })).toMatchObject({ cancelReason: 'out-of-stock' })
   })
 
   it('answers a repeated placement with the order as it is now', async () => {
@@ -350,6 +360,27 @@ describe('cancelling an order', () => {
     const { id } = await desk.place(input)
     const cancelled = await desk.cancel({ id })
     expect(await desk.place(input)).toEqual(cancelled)
+  })
+})
+
+describe('the events of an order', () => {
+  const emitted = (id: string) =>
+    app.database.admin<{ type: string; data: unknown }>(
+      'select type, data from orders.outbox where aggregate = $1 order by revision',
+      [`order/${id}`],
+    )
+
+  it('say that it was placed, with all that is needed to deliver it, and cancelled, once, with the reason', async () => {
+    const product = await newProduct()
+    const input = request([[product, 4]], { paymentMethod: 'pm_ok' })
+    const { id, lines, total, placedBy } = await desk.place(input)
+    await desk.place(input)
+    await desk.cancel({ id })
+    await desk.cancel({ id })
+    expect(await emitted(id)).toEqual([
+      { type: 'orders.OrderPlaced', data: { orderId: id, lines, total, placedBy, paymentMethod: 'pm_ok' } },
+      { type: 'orders.OrderCancelled', data: { orderId: id, total, placedBy, reason: 'customer' } },
+    ])
   })
 })
 

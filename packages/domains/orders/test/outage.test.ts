@@ -6,7 +6,7 @@ import { orders } from '../src/contract.ts'
 import { ordersDomain } from '../src/domain.ts'
 
 it('while catalog is unavailable, placing is UNAVAILABLE and writes nothing; what was placed can be read, repeated and cancelled', async () => {
-  const app = await testApp([catalogDomain, ordersDomain])
+  const app = await testApp([catalogDomain, ordersDomain], { events: false })
   const { admin, adminUrl, urls } = app.database
   const [database, role] = [new URL(adminUrl).pathname.slice(1), new URL(urls.catalog!.serving).username]
   const desk = app.client(orders)

@@ -13,7 +13,9 @@ import { ordersDomain } from '../src/domain.ts'
 export interface World {
   app: TestApp
   shop(tenant: string): Shop
-  settled(): Promise<void>
+  settled(ms?: number): Promise<void>
+  /** Delivers every event that was ever published once more, shuffled. */
+  deliverAgain(): Promise<void>
   /** What must hold for a tenant whenever nothing moves: every order has ended, and money and stock are where its orders say. */
   assertBalanced(tenant: string): Promise<void>
   stop(): Promise<void>
@@ -78,7 +80,14 @@ export async function openWorld(): Promise<World> {
   return {
     app,
     shop,
-    settled: () => settled(app),
+    settled: (ms) => settled(app, ms),
+    async deliverAgain() {
+      // As the transport would: the relay publishes again what is not marked as published.
+      for (const domain of ['orders', 'catalog', 'billing']) {
+        await app.database.admin(`UPDATE "${domain}".outbox SET published_at = NULL`)
+      }
+      await settled(app)
+    },
     async assertBalanced(tenant) {
       const [found] = await app.database.admin<Record<string, string>>(
         `SELECT

@@ -41,12 +41,14 @@ export interface TestAppOptions {
   seed?: boolean
   /** Whether the test takes the database away. */
   outage?: boolean
+  /** Whether events are carried and handled, which they are when nothing is said. Otherwise they stay in the outbox. */
+  events?: boolean
 }
 
 /** Runs domains on a database of their own, as an app would. Contracts of domains that are not among them cannot be called. */
 export async function testApp(
   domains: readonly Domain[],
-  { seed = false, outage: wanted = false }: TestAppOptions = {},
+  { seed = false, outage: wanted = false, events = true }: TestAppOptions = {},
 ): Promise<TestApp> {
   const database = await testDatabase(domains.map(({ data }) => data))
   const outage = wanted ? await openOutage(database.adminUrl) : undefined
@@ -61,9 +63,12 @@ export async function testApp(
     actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
   }
-  const carries = domains.some(({ definition }) => definition.handlers)
+  const carries = events && domains.some(({ definition }) => definition.handlers)
   const transport = carries
-    ? postgresTransport({ url: database.urls.events!.serving, onTrouble: (error) => platform.log.warn({ err: error }, 'transport') })
+    ? postgresTransport({
+        url: database.urls.events!.serving,
+        onTrouble: (error) => platform.log.warn({ err: error }, 'transport'),
+      })
     : undefined
   const host = await startDomains({
     domains,
