@@ -48,6 +48,16 @@ export interface HandlerOptions {
   attempts?: number
   /** How long one attempt may take, in ms. Default 10,000. */
   timeout?: number
+  /** For handlers that keep a projection: it can then be built again from history, by `npm run events -- rebuild`. See `Rebuildable`. */
+  rebuild?: Rebuildable
+}
+
+/**
+ * How a projection is built again: `forget` deletes what the handler has written for the tenant of the transaction, and nothing else; then the handler gets every
+ * event that is kept, in the same transaction. So it must write only its own tables, emit nothing, and have no reactions that are prepared.
+ */
+export interface Rebuildable {
+  forget(tx: LaneTransaction<any>): Promise<void>
 }
 
 /** A named handler: it handles each event that it reacts to once, those of one aggregate in their order. The name is for good: it is what was handled is remembered by. */
@@ -58,6 +68,7 @@ export interface Handler {
   readonly batch?: (context: HandlerContext<any>, events: Received<any>[]) => Promise<void>
   readonly attempts: number
   readonly timeout: number
+  readonly rebuild?: Rebuildable
 }
 
 /** `on(OrderPlaced, async ({ tx }, { data }) => …)`: the effects commit together with the note that the event was handled. */

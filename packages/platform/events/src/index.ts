@@ -9,5 +9,6 @@ export {
   onPrepared,
   type PreparationContext,
   type Reaction,
+  type Rebuildable,
   type Received,
 } from './handler.ts'
