@@ -8,6 +8,7 @@ import { lag } from './lag.ts'
 import { orderOverview } from './order-overview.ts'
 import { salesOfProducts, topProducts } from './product-sales.ts'
 import { revenueByDay } from './revenue-by-day.ts'
+import { seed } from './seed.ts'
 
 export type InsightsContext = DomainContext<PrismaClient>
 
@@ -18,4 +19,5 @@ export const insightsDomain = defineDomain<typeof insights, PrismaClient>({
   calls: () => ({ orderOverview, revenueByDay, topProducts, salesOfProducts, lag }),
   graphql,
   handlers: () => handlers,
+  seed,
 })

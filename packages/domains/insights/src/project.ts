@@ -10,7 +10,7 @@ type Transaction = LaneTransaction<PrismaClient>
  * Brings the projections up to these events. What an order counts for follows from its row alone, so that the sums change by the difference between what it counted
  * for before and counts for now: however the events come, the sums are those of the rows.
  */
-export async function project({ tx }: HandlerContext<PrismaClient>, events: OrderEvent[]): Promise<void> {
+export async function project({ tx }: Pick<HandlerContext<PrismaClient>, 'tx'>, events: OrderEvent[]): Promise<void> {
   const before = await known(tx, [...new Set(events.map(({ data }) => data.orderId as string))])
   const now = new Map(before)
   for (const event of events) now.set(event.data.orderId, after(now.get(event.data.orderId), event))
