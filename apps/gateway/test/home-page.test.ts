@@ -1,5 +1,6 @@
 import { demo } from '@offshoot/host'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { domains } from '../src/domains.ts'
 import { type TestGateway, testGateway } from './gateway.ts'
 
 let development: TestGateway
@@ -95,7 +96,7 @@ describe('health', () => {
     expect(await (await get(production, '/livez')).json()).toEqual({ status: 'live' })
     expect(await (await get(production, '/readyz')).json()).toEqual({
       status: 'ready',
-      dependencies: { 'database:identity': 'up', 'database:catalog': 'up', 'database:orders': 'up' },
+      dependencies: Object.fromEntries(domains.map(({ name }) => [`database:${name}`, 'up'])),
     })
   })
 })

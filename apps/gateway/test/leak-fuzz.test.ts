@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { tenantId } from '@offshoot/testing'
+import { settled, tenantId } from '@offshoot/testing'
 import {
   buildSchema,
   type GraphQLArgument,
@@ -10,6 +10,7 @@ import {
   isObjectType,
 } from 'graphql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { databases } from '../src/domains.ts'
 import { publicSchema } from '../src/public-schema.ts'
 import { type Answer, type TestGateway, testGateway } from './gateway.ts'
 import { idOperations, type Operation, plainOperations, randomQuery } from './schema-walk.ts'
@@ -25,7 +26,7 @@ let foreign: Foreign
 let before: string[]
 
 beforeAll(async () => {
-  gateway = await testGateway()
+  gateway = await testGateway({ events: true })
   await plantCanaries()
   foreign = await foreignData()
   before = foreign.rows
@@ -228,10 +229,13 @@ async function plantCanaries(): Promise<void> {
     createApiKey(input: { name: "CANARY-B key", scopes: ["product:read", "order:read"] }) { apiKey { id } secret }
   }`)
   expect(errors).toBeUndefined()
-  await ask(
-    `mutation ($id: ID!) { placeOrder(input: { idempotencyKey: "CANARY-B key", lines: [{ productId: $id, quantity: 1 }] }) { id } }`,
-    { id: data.createProduct.id },
-  )
+  const order = `mutation ($id: ID!, $key: String!) {
+    placeOrder(input: { idempotencyKey: $key, lines: [{ productId: $id, quantity: 1 }] }) { id }
+  }`
+  await ask(order, { id: data.createProduct.id, key: 'CANARY-B key' })
+  const own = (await acme('{ products(search: "hammer", first: 20) { nodes { id stock } } }')).data.products.nodes
+  await acme(order, { id: own.find(({ stock }: { stock: number }) => stock > 0).id, key: 'key' })
+  await settled(gateway)
   for (const sql of [
     `UPDATE catalog.product SET name = 'CANARY-B ' || name, sku = 'CANARY-B-' || id, search = 'canary-b ' || search WHERE tenant_id = $1`,
     `UPDATE orders.order_line SET name = 'CANARY-B ' || name, sku = 'CANARY-B-' || product_id WHERE tenant_id = $1`,
@@ -280,7 +284,8 @@ const uuid = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g
 async function rowsOf(tenant: string): Promise<string[]> {
   const columns = await gateway.database.admin<{ table: string; column: string }>(
     `SELECT format('%I.%I', table_schema, table_name) AS "table", column_name AS "column" FROM information_schema.columns
-     WHERE table_schema IN ('identity', 'catalog', 'orders') AND column_name IN ('tenant_id', 'tenant', 'user_id') ORDER BY 1, 2`,
+     WHERE table_schema = ANY ($1) AND column_name IN ('tenant_id', 'tenant', 'user_id') ORDER BY 1, 2`,
+    [databases],
   )
   const members = 'SELECT user_id FROM identity.member WHERE tenant_id = $1'
   const conditions = [
@@ -314,6 +319,7 @@ function randomQueries(seed: number, count: number): string[] {
     if (/\bID\b/.test(String(type))) return pick(foreign.ids)
     if (name === 'first') return pick([1, 5, 20])
     if (name === 'search') return pick(['', 'a', '%', 'no such thing', undefined])
+    if (/^Date\b/.test(String(type))) return pick(['2026-02-01', '2026-02-14', '2026-11-25'])
     if (isEnumType(type)) return pick([undefined, ...type.getValues().map(({ name }) => name)])
     return undefined
   }

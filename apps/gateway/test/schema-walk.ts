@@ -215,4 +215,5 @@ const byType: Record<string, unknown> = {
   Boolean: true,
   Decimal: '1.00',
   DateTime: '2099-01-01T00:00:00.000Z',
+  Date: '2026-02-14',
 }

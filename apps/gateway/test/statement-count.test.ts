@@ -45,15 +45,22 @@ describe('the statements of a query', () => {
     }
   })
 
-  it('are as many for 5 orders as for 50, with lines, products and people', async () => {
+  it('are as many for 5 orders as for 50, with lines, products, people and payments', async () => {
     const query = `query ($first: Int) { orders(first: $first) {
-      nodes { id total { amount } placedBy { name email } lines { sku quantity product { name price { amount } } } }
+      nodes { id total { amount } placedBy { name email } payment { status amount { amount } } lines { sku quantity product { name price { amount } } } }
     } }`
     for (const first of [5, 50]) {
       const { size, statements } = await count(query, { first }, ({ orders }) => orders.nodes.length)
       expect({ size, tables: tables(statements) }).toEqual({
         size: first,
-        tables: ['catalog.product', 'identity.member', 'identity.user', 'orders.order', 'orders.order_line'],
+        tables: [
+          'billing.payment',
+          'catalog.product',
+          'identity.member',
+          'identity.user',
+          'orders.order',
+          'orders.order_line',
+        ],
       })
     }
   })

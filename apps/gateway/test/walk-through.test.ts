@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { settled } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { publicSdl } from '../src/public-schema.ts'
 import { type TestGateway, testGateway } from './gateway.ts'
 
 let gateway: TestGateway
 beforeAll(async () => {
-  gateway = await testGateway()
+  gateway = await testGateway({ events: true })
 })
 afterAll(() => gateway.close())
 
@@ -26,6 +27,58 @@ describe('the product', () => {
     expect(data.products.nodes).toHaveLength(3)
     expect(data.orders.nodes).toHaveLength(3)
     expect(data.orders.nodes[0].lines[0].product.sku).toBe(data.orders.nodes[0].lines[0].sku)
+  })
+
+  it('delivers and charges for an order, or says why not', async () => {
+    const owner = await gateway.as('owner@acme.test')
+    const { data } = await owner('{ products(search: "Hammer", first: 20) { nodes { id stock price { amount } } } }')
+    const product = data.products.nodes.find(({ stock }: { stock: number }) => stock > 2)
+    const place = async (paymentMethod?: string) => {
+      const input = {
+        lines: [{ productId: product.id, quantity: 1 }],
+        idempotencyKey: `with-${paymentMethod}`,
+        paymentMethod,
+      }
+      const placed = await owner('mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { id } }', { input })
+      return placed.data.placeOrder.id as string
+    }
+    const [paid, declined] = [await place('pm_ok'), await place('pm_declined')]
+    await settled(gateway)
+    const read = async (id: string) => {
+      const answer = await owner(
+        'query ($id: ID!) { order(id: $id) { status cancelReason payment { status failure amount { amount } order { id } } } }',
+        { id },
+      )
+      return answer.data.order
+    }
+    const amount = product.price
+    expect(await read(paid)).toEqual({
+      status: 'CONFIRMED',
+      cancelReason: null,
+      payment: { status: 'CAPTURED', failure: null, amount, order: { id: paid } },
+    })
+    expect(await read(declined)).toEqual({
+      status: 'CANCELLED',
+      cancelReason: 'payment-failed',
+      payment: { status: 'FAILED', failure: 'declined', amount, order: { id: declined } },
+    })
+
+    const list = '{ payments(first: 2) { nodes { status order { id } } pageInfo { hasNextPage } } }'
+    expect((await owner(list)).data.payments).toEqual({
+      nodes: [
+        { status: 'FAILED', order: { id: declined } },
+        { status: 'CAPTURED', order: { id: paid } },
+      ],
+      pageInfo: { hasNextPage: true },
+    })
+    const member = await gateway.as('member@acme.test')
+    expect(await member(list)).toMatchObject({
+      data: { payments: null },
+      errors: [{ extensions: { code: 'FORBIDDEN', reason: 'ROLE_REQUIRED' } }],
+    })
+    const globex = await gateway.as('owner@globex.test')
+    const seen = (await globex('{ payments(first: 100) { nodes { order { id } } } }')).data.payments.nodes
+    expect(seen).not.toContainEqual({ order: { id: paid } })
   })
 
   it('takes an order, which another tenant does not see', async () => {

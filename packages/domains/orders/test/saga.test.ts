@@ -27,11 +27,13 @@ const charged = (captured: number, refunded = 0) => ({ captured, refunded })
 describe('an order', () => {
   it('is confirmed once its stock is reserved and its payment captured', async () => {
     const [pen, ink] = [await acme.product(5, 250), await acme.product(3, 1_999)]
-    const lines = [
-      [pen, 2],
-      [ink, 3],
-    ] as const
-    const order = await acme.place([...lines], 'pm_ok')
+    const order = await acme.place(
+      [
+        [pen, 2],
+        [ink, 3],
+      ],
+      'pm_ok',
+    )
     expect(order.status).toBe('PENDING')
     await world.settled()
     expect(await acme.order(order.id)).toEqual({ ...order, status: 'CONFIRMED' })
