@@ -43,7 +43,7 @@ interface Broker {
 
 /**
  * Messages in NATS JetStream: a stream for each source, a durable pull consumer for each consuming domain. Whoever needs a stream makes it. The connection is made,
- * and made again, for ever; meanwhile publishing fails and is tried again, since the outbox keeps everything.
+ * and made again, for ever; meanwhile publishing fails and is tried again, since the outbox keeps everything. So a process starts without the broker as well.
  */
 export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: NatsTransportOptions): Promise<Transport> {
   const closing = new AbortController()
@@ -53,7 +53,8 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
   const subjectOf = (source: string) => `${prefix}.${source}`
   const streamOf = (source: string) => `${prefix}_${source}`
 
-  async function keepConnected(): Promise<void> {
+  /** Until it is closed; `attempted` is told when the first attempt is over, whether it led to a connection or not. */
+  async function keepConnected(attempted: () => void): Promise<void> {
     for (let failures = 0; !closing.signal.aborted; failures++) {
       try {
         const connection = await connect({
@@ -70,6 +71,7 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
           manager: await jetstreamManager(connection, { timeout: answerWithin, checkAPI: false }),
         }
         broker = made
+        attempted()
         if (failures > 0) onTrouble(undefined)
         failures = 0
         for await (const { type } of connection.status()) {
@@ -83,13 +85,17 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
           } else if (type === 'close') break
         }
       } catch (error) {
+        attempted()
         if (failures === 0) onTrouble(error)
       }
       broker = undefined
       await sleep(250, undefined, { signal: closing.signal }).catch(() => {})
     }
   }
-  const connected = keepConnected()
+  let connected: Promise<void> | undefined
+  await new Promise<void>((attempted) => {
+    connected = keepConnected(attempted)
+  })
 
   function reach(): Broker {
     if (!broker) throw new Error('NATS cannot be reached.')

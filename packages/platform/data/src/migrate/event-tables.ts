@@ -157,8 +157,8 @@ CREATE OR REPLACE FUNCTION $S.receive(events jsonb) RETURNS bigint LANGUAGE sql 
     RETURNING tenant_id, handler, source, aggregate
   ), heads AS (
     INSERT INTO $S.inbox_head AS h (tenant_id, handler, source, aggregate, ready_at)
-    SELECT DISTINCT tenant_id, handler, source, aggregate, clock_timestamp() FROM received
-    ORDER BY tenant_id, handler, source, aggregate
+    SELECT tenant_id, handler, source, aggregate, clock_timestamp() FROM received
+    GROUP BY tenant_id, handler, source, aggregate ORDER BY tenant_id, handler, source, aggregate
     ON CONFLICT (tenant_id, handler, source, aggregate) DO UPDATE SET ready_at = excluded.ready_at
       WHERE NOT h.parked AND h.attempts = 0
   )
@@ -193,11 +193,13 @@ RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attemp
 $$;
 
 -- The next events of leased aggregates, locked: in the handler's transaction, so that whoever comes second waits and then finds nothing. A handler that is being
--- rebuilt for this tenant is waited for.
+-- rebuilt for this tenant gets nothing now.
 CREATE OR REPLACE FUNCTION $S.take(for_handler text, heads jsonb, most integer)
 RETURNS TABLE (event jsonb, handled bigint) LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(hashtext('$S.handler ' || for_handler), hashtext(app.tid()::text));
+  IF NOT pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || for_handler), hashtext(app.tid()::text)) THEN
+    RETURN;
+  END IF;
   RETURN QUERY SELECT i.event, h.handled FROM jsonb_to_recordset(heads) AS g(source text, aggregate text)
   JOIN $S.inbox_head h ON h.tenant_id = app.tid() AND h.handler = for_handler AND h.source = g.source AND h.aggregate = g.aggregate
   CROSS JOIN LATERAL (
@@ -221,7 +223,9 @@ BEGIN
     WHERE tenant_id = app.tid() AND handler = by_handler AND id = ANY (ids) AND status = 'pending';
   GET DIAGNOSTICS settled = ROW_COUNT;
   UPDATE $S.inbox_head h SET handled = greatest(h.handled, g.handled), attempts = 0, leased_until = NULL,
-      ready_at = (SELECT CASE WHEN i.revision >= g.held THEN g.ready_at ELSE clock_timestamp() END FROM $S.inbox i
+      ready_at = (SELECT CASE WHEN i.revision >= g.held THEN g.ready_at
+          WHEN g.handled = 0 AND g.held IS NULL THEN clock_timestamp() + interval '100 ms' -- nothing was taken: it is being rebuilt
+          ELSE clock_timestamp() END FROM $S.inbox i
         WHERE i.tenant_id = app.tid() AND i.handler = by_handler AND i.source = h.source AND i.aggregate = h.aggregate AND i.status = 'pending'
         ORDER BY i.revision LIMIT 1)
     FROM jsonb_to_recordset(heads) AS g(source text, aggregate text, handled bigint, held bigint, ready_at timestamptz)
@@ -263,9 +267,39 @@ BEGIN
   RETURN true;
 END $$;
 
+-- Begins to build again what a handler has made of a tenant's events, in a transaction: waits until it handles none, and keeps it from handling any. Nobody waits for it:
+-- see "take".
+CREATE OR REPLACE FUNCTION $S.begin_rebuild(of_handler text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('$S.handler ' || of_handler), hashtext(app.tid()::text));
+  RETURN true;
+END $$;
+
+-- Notes, at the end of that transaction, that these events were handled. What came meanwhile, and was not among them, is handled as usual.
+CREATE OR REPLACE FUNCTION $S.note_rebuilt(by_handler text, events jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  noted bigint;
+BEGIN
+  INSERT INTO $S.inbox AS i (tenant_id, handler, id, source, aggregate, revision, after, type, version, time, traceparent, status)
+    SELECT app.tid(), by_handler, e.id, e.source, e.aggregate, e.revision, e.after, e.type, e.version, e.time, e.traceparent, 'done'
+    FROM jsonb_to_recordset(events) AS e(id uuid, source text, aggregate text, revision bigint, after bigint, type text, version integer, time timestamptz,
+      traceparent text)
+    ORDER BY e.id
+    ON CONFLICT (tenant_id, handler, id) DO UPDATE SET status = 'done', data = NULL WHERE i.status IN ('pending', 'dead');
+  GET DIAGNOSTICS noted = ROW_COUNT;
+  INSERT INTO $S.inbox_head AS h (tenant_id, handler, source, aggregate, handled)
+    SELECT app.tid(), by_handler, e.source, e.aggregate, max(e.revision)
+    FROM jsonb_to_recordset(events) AS e(source text, aggregate text, revision bigint) GROUP BY e.source, e.aggregate ORDER BY e.source, e.aggregate
+    ON CONFLICT (tenant_id, handler, source, aggregate) DO UPDATE SET handled = greatest(h.handled, excluded.handled), attempts = 0,
+      (parked, ready_at) = (SELECT bool_or(w.status = 'dead') IS TRUE, CASE WHEN bool_and(w.status = 'pending') THEN clock_timestamp() ELSE h.ready_at END
+        FROM $S.inbox w WHERE w.tenant_id = app.tid() AND w.handler = by_handler AND w.source = h.source AND w.aggregate = h.aggregate
+          AND w.status IN ('pending', 'dead'));
+  RETURN noted;
+END $$;
+
 REVOKE ALL ON FUNCTION $S.emit(jsonb), $S.outbox_next(integer), $S.receive(jsonb), $S.claim(text[], boolean, integer, integer, jsonb, interval), $S.take(text, jsonb, integer),
-  $S.settle(text, jsonb, uuid[]), $S.fail(uuid, text, text, text, timestamptz, integer, text, timestamptz), $S.revive(uuid, text, uuid, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION $S.emit(jsonb), $S.take(text, jsonb, integer), $S.settle(text, jsonb, uuid[]) TO $SERVING;
+  $S.settle(text, jsonb, uuid[]), $S.fail(uuid, text, text, text, timestamptz, integer, text, timestamptz), $S.revive(uuid, text, uuid, boolean), $S.begin_rebuild(text), $S.note_rebuilt(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION $S.emit(jsonb), $S.take(text, jsonb, integer), $S.settle(text, jsonb, uuid[]), $S.begin_rebuild(text), $S.note_rebuilt(text, jsonb) TO $SERVING;
 GRANT EXECUTE ON FUNCTION $S.outbox_next(integer), $S.receive(jsonb), $S.claim(text[], boolean, integer, integer, jsonb, interval),
   $S.fail(uuid, text, text, text, timestamptz, integer, text, timestamptz), $S.revive(uuid, text, uuid, boolean) TO $SYSTEM;
 `
