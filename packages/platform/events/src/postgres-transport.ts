@@ -169,20 +169,22 @@ function listen(url: string, wake: (consumer: string) => void): Loop {
         connectionTimeoutMillis: 5_000,
         keepAlive: true,
       })
-      const ended = new Promise((resolve) => client.once('end', resolve))
-      const end = () => void client.end().catch(() => {})
-      client.on('error', end)
+      let over = () => {}
+      const ended = new Promise<void>((resolve) => {
+        over = resolve
+      })
+      client.on('error', over)
+      client.on('end', over)
+      signal.addEventListener('abort', over)
       client.on('notification', ({ payload }) => {
         for (const consumer of payload?.split(',') ?? []) wake(consumer)
       })
-      signal.addEventListener('abort', end)
       try {
-        await client.connect()
-        await client.query('LISTEN offshoot_events')
+        await Promise.race([client.connect().then(() => client.query('LISTEN offshoot_events')), ended])
         await ended
       } finally {
-        signal.removeEventListener('abort', end)
-        end()
+        signal.removeEventListener('abort', over)
+        void client.end().catch(() => {})
       }
       if (!signal.aborted) throw new Error('The connection was lost.')
       return false
