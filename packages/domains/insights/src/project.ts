@@ -1,7 +1,8 @@
 import type { LaneTransaction } from '@offshoot/data'
 import type { HandlerContext } from '@offshoot/events'
+import { OrderPlaced } from '@offshoot/orders/contract'
 import { after, type OrderEvent, type OrderFacts } from './facts.ts'
-import type { PrismaClient } from './generated/prisma/client.ts'
+import type { OrderOverview as OrderRow, PrismaClient } from './generated/prisma/client.ts'
 import { Tally } from './tally.ts'
 
 type Transaction = LaneTransaction<PrismaClient>
@@ -24,30 +25,58 @@ export async function project({ tx }: Pick<HandlerContext<PrismaClient>, 'tx'>, 
   await add(tx, tally)
 }
 
-/** Deletes the projections of the tenant, to be built again from the history of events. */
+/**
+ * Forgets what can be told again: the orders whose placing is still among the events that were handled here. Older ones, and the demo's, are known from nowhere else
+ * and stay as they are, with the sums that follow from them.
+ */
 export async function forget(tx: Transaction): Promise<void> {
-  await tx.orderOverview.deleteMany()
+  await tx.$executeRaw`
+    delete from insights.order_overview o where o.tenant_id = ${tx.tenant}::uuid and exists (
+      select from insights.inbox i where i.tenant_id = o.tenant_id and i.aggregate = 'order/' || o.id::text and i.type = ${OrderPlaced.name})`
   await tx.revenueDay.deleteMany()
   await tx.productSales.deleteMany()
   await tx.productRevenue.deleteMany()
+  for (let last = ''; ; ) {
+    const rows = await tx.orderOverview.findMany({
+      where: { id: { gt: last || undefined } },
+      orderBy: { id: 'asc' },
+      take: page,
+    })
+    const tally = new Tally()
+    for (const row of rows) tally.count(factsOf(row), 1)
+    await add(tx, tally)
+    if (rows.length < page) return
+    last = rows.at(-1)!.id
+  }
 }
+
+/** Rows that are read at a time. */
+const page = 1_000
 
 async function known(tx: Transaction, ids: string[]): Promise<Map<string, OrderFacts>> {
   const rows = await tx.orderOverview.findMany({ where: { id: { in: ids } } })
-  return new Map(
-    rows.map(({ tenantId: _, totalMinor, lines, status, placedAt, confirmedAt, updatedAt, ...row }) => [
-      row.id,
-      {
-        ...row,
-        status: status as OrderFacts['status'],
-        lines: lines as OrderFacts['lines'],
-        minor: Number(totalMinor),
-        placedAt: placedAt?.toISOString() ?? null,
-        confirmedAt: confirmedAt?.toISOString() ?? null,
-        updatedAt: updatedAt.toISOString(),
-      },
-    ]),
-  )
+  return new Map(rows.map((row) => [row.id, factsOf(row)]))
+}
+
+function factsOf({
+  tenantId: _,
+  totalMinor,
+  lines,
+  status,
+  placedAt,
+  confirmedAt,
+  updatedAt,
+  ...row
+}: OrderRow): OrderFacts {
+  return {
+    ...row,
+    status: status as OrderFacts['status'],
+    lines: lines as OrderFacts['lines'],
+    minor: Number(totalMinor),
+    placedAt: placedAt?.toISOString() ?? null,
+    confirmedAt: confirmedAt?.toISOString() ?? null,
+    updatedAt: updatedAt.toISOString(),
+  }
 }
 
 async function keep(tx: Transaction, orders: OrderFacts[]): Promise<void> {

@@ -93,7 +93,7 @@ describe('the projections', () => {
   it('equal what is worked out from the orders, after many at once, in several currencies, some of them cancelled', async () => {
     const products = [await acme.product(199), await acme.product(4_950), await acme.product(1)]
     const dollars = [await acme.product(700, 'USD')]
-    const placed = await all(30, (i) => {
+    const placed = await all(20, (i) => {
       const some = i % 5 === 4 ? dollars : products.slice(0, 1 + (i % 3))
       return acme.place(
         some.map((product, line) => [product, 1 + ((i + line) % 4)]),
@@ -107,6 +107,11 @@ describe('the projections', () => {
     await world.settled()
     const shown = await acme.shown()
     expect(shown).toEqual(await acme.expected())
+    const top = await acme.insights.topProducts({ first: 100 })
+    expect(Object.fromEntries(top.map(({ product, unitsSold }) => [product, unitsSold]))).toEqual(
+      Object.fromEntries(Object.entries(shown.products).map(([product, { unitsSold }]) => [product, unitsSold])),
+    )
+    expect(top).toEqual(top.toSorted((a, b) => b.unitsSold - a.unitsSold))
     expect(shown.revenue).toMatchObject({ EUR: expect.anything(), USD: expect.anything() })
   })
 

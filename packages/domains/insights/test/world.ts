@@ -6,7 +6,7 @@ import { ordersDomain } from '@offshoot/orders'
 import { type Order, orders } from '@offshoot/orders/contract'
 import type { Client } from '@offshoot/rpc'
 import { settled, type TestApp, testApp } from '@offshoot/testing'
-import { insights, type RevenueDay, type TopProduct } from '../src/contract.ts'
+import { insights, type ProductSales, type RevenueDay } from '../src/contract.ts'
 import { insightsDomain } from '../src/domain.ts'
 
 export interface World {
@@ -54,11 +54,13 @@ export async function openWorld(options?: { seed?: boolean }): Promise<World> {
 
     async function shown(): Promise<Shown> {
       const { items } = await reader.orderOverview({ first: 100 })
+      const ordered = (await desk.list({ first: 100 })).items.flatMap(({ lines }) => lines)
+      const sales = await reader.salesOfProducts({ ids: [...new Set(ordered.map(({ productId }) => productId))] })
       const days = await reader.revenueByDay({ from: '2026-01-01', to: '2026-12-31' })
       return {
         orders: items.map(({ placedAt: _, updatedAt: __, ...order }) => order),
         revenue: totals(days),
-        products: Object.fromEntries((await reader.topProducts({ first: 100 })).map(salesOf)),
+        products: Object.fromEntries(sales.filter(({ unitsSold }) => unitsSold > 0).map(salesOf)),
       }
     }
 
@@ -125,7 +127,7 @@ function totals(days: Pick<RevenueDay, 'amount' | 'orders'>[]): Shown['revenue']
   return revenue
 }
 
-const salesOf = ({ product, unitsSold, revenue }: TopProduct) =>
+const salesOf = ({ product, unitsSold, revenue }: ProductSales) =>
   [
     product,
     { unitsSold, revenue: Object.fromEntries(revenue.map(({ minor, currency }) => [currency, minor])) },
