@@ -90,6 +90,15 @@ describe('an order', () => {
 })
 
 describe('the projections', () => {
+  it('follow within 5 s', async () => {
+    const [pen] = [await acme.product()]
+    const { id } = await acme.place([[pen, 1]])
+    const status = async () => (await acme.orders.getMany({ ids: [id] }))[0]!.status
+    await expect.poll(status, { timeout: 5_000, interval: 10 }).toBe('CONFIRMED')
+    const sold = async () => (await acme.insights.salesOfProducts({ ids: [pen.id] }))[0]!.unitsSold
+    await expect.poll(sold, { timeout: 5_000, interval: 10 }).toBe(1)
+  })
+
   it('equal what is worked out from the orders, after many at once, in several currencies, some of them cancelled', async () => {
     const products = [await acme.product(199), await acme.product(4_950), await acme.product(1)]
     const dollars = [await acme.product(700, 'USD')]

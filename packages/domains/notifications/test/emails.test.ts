@@ -70,6 +70,12 @@ describe('an order', () => {
     ])
   })
 
+  it('is told within 5 s', async () => {
+    const { id } = await world.place(await world.product())
+    const told = () => world.app.mailer.caught!.some(({ text }) => text.includes(id))
+    await expect.poll(told, { timeout: 5_000 }).toBe(true)
+  })
+
   it('is told once, however often everything is delivered', async () => {
     for (const paymentMethod of ['pm_ok', 'pm_declined']) await world.place(await world.product(), { paymentMethod })
     await world.settled()
