@@ -60,18 +60,20 @@ class TransactionUnit implements Unit {
 export function laneHandles<Client extends object>(
   client: Client,
   models: Models,
-  outbox: Outbox,
+  domain: Domain,
 ): (unit: Unit) => Lane<Client> {
   defineModels(models)
-  return (unit) => new Handle(client, models, unit, outbox, undefined) as unknown as Lane<Client>
+  return (unit) => new Handle(client, models, unit, domain, undefined) as unknown as Lane<Client>
 }
 
-/** Where a domain's events go. */
-export interface Outbox {
+/** What a handle knows of its domain. */
+export interface Domain {
   /** The domain's schema, which has the function `emit`. */
   readonly schema: string
   /** Told after the commit of a transaction that emitted something. */
   readonly onEmitted: (() => void) | undefined
+  /** How long a transaction may take, in ms, when it is not the usual. */
+  readonly transactionTimeout?: number | undefined
 }
 
 type Models = ReadonlyMap<string, Model>
@@ -99,15 +101,15 @@ class Handle {
   readonly #client: any
   readonly #models: Models
   readonly #unit: Unit
-  readonly #outbox: Outbox
+  readonly #domain: Domain
   /** What the transaction has emitted so far; undefined outside of one. */
   readonly #emissions: Emission[] | undefined
 
-  constructor(client: object, models: Models, unit: Unit, outbox: Outbox, emissions: Emission[] | undefined) {
+  constructor(client: object, models: Models, unit: Unit, domain: Domain, emissions: Emission[] | undefined) {
     this.#client = client
     this.#models = models
     this.#unit = unit
-    this.#outbox = outbox
+    this.#domain = domain
     this.#emissions = emissions
   }
 
@@ -143,7 +145,7 @@ class Handle {
     const emissions: Emission[] = []
     const within = async (tx: any): Promise<T> => {
       const result = await work(
-        new Handle(tx, this.#models, unit, this.#outbox, emissions) as unknown as LaneTransaction<any>,
+        new Handle(tx, this.#models, unit, this.#domain, emissions) as unknown as LaneTransaction<any>,
       )
       if (unit.running > 0)
         throw new Error(
@@ -151,15 +153,19 @@ class Handle {
         )
       unit.end()
       if (emissions.length > 0) {
-        await tx.$executeRawUnsafe(`select "${this.#outbox.schema}".emit($1::jsonb)`, eventsJson(emissions))
+        await tx.$executeRawUnsafe(`select "${this.#domain.schema}".emit($1::jsonb)`, eventsJson(emissions))
       }
       return result
     }
     return perform<T>(this.#unit, () =>
-      this.#client.$transaction(within, { ...transactionLimits, isolationLevel: isolation }),
+      this.#client.$transaction(within, {
+        maxWait: transactionLimits.maxWait,
+        timeout: this.#domain.transactionTimeout ?? transactionLimits.timeout,
+        isolationLevel: isolation,
+      }),
     )
       .then((result) => {
-        if (emissions.length > 0) this.#outbox.onEmitted?.()
+        if (emissions.length > 0) this.#domain.onEmitted?.()
         return result
       })
       .finally(() => unit.end())

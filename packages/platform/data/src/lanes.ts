@@ -20,6 +20,8 @@ export interface LanesOptions<Client> {
   statementConnections?: number
   /** Connections for transactions. */
   transactionConnections?: number
+  /** How long a transaction may take, and each of its statements, in ms: for work that nobody waits for. Default 10 s, and 2 s. */
+  transactionTimeout?: number
   /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
   onStatement?(sql: string, tenant: string): void
   /** Told after each commit that emitted events. */
@@ -71,7 +73,7 @@ interface LaneUnit extends Unit {
 export async function openLanes<Client extends object>(options: LanesOptions<Client>): Promise<Lanes<Client>> {
   const config = { connectionString: options.url, application_name: `offshoot ${options.schema}` }
   const statements = await openStatements(config, options.statementConnections ?? 8)
-  const transactions = openTransactions(config, options.transactionConnections ?? 8)
+  const transactions = openTransactions(config, options.transactionConnections ?? 8, options.transactionTimeout)
   const makeLane = laneMaker(options, statements, transactions)
   const idle: PhysicalLane<Client>[] = []
 
@@ -133,7 +135,7 @@ interface PhysicalLane<Client> {
 }
 
 function laneMaker<Client extends object>(
-  { prisma, schema, onStatement, onEmitted }: LanesOptions<Client>,
+  { prisma, schema, onStatement, onEmitted, transactionTimeout }: LanesOptions<Client>,
   statements: Statements,
   transactions: Transactions,
 ): () => PhysicalLane<Client> {
@@ -142,7 +144,7 @@ function laneMaker<Client extends object>(
     const pool = new LanePool(statements, transactions, onStatement)
     const client = prisma(new PrismaPg(pool as never, { schema, statementNameGenerator: nameStatement }))
     models ??= modelsOf(client, schema)
-    return { pool, handle: laneHandles(client, models, { schema, onEmitted }) }
+    return { pool, handle: laneHandles(client, models, { schema, onEmitted, transactionTimeout }) }
   }
 }
 

@@ -34,7 +34,11 @@ export interface Transactions {
  * Connections for transactions, one transaction on each at a time. BEGIN, the tenant and the first statement leave in one round
  * trip. One tenant has at most three quarters of the connections, and tenants take turns when all are busy.
  */
-export function openTransactions(config: pg.ClientConfig, connections: number): Transactions {
+export function openTransactions(
+  config: pg.ClientConfig,
+  connections: number,
+  longestStatement: number = statementTimeout,
+): Transactions {
   const pool = new pg.Pool({
     ...config,
     max: connections,
@@ -42,8 +46,8 @@ export function openTransactions(config: pg.ClientConfig, connections: number): 
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    statement_timeout: statementTimeout,
-    idle_in_transaction_session_timeout: idleTimeout,
+    statement_timeout: longestStatement,
+    idle_in_transaction_session_timeout: Math.max(idleTimeout, longestStatement),
     onConnect(client) {
       client.on('error', () => {}) // its next statement says so
       return prepareToEnter(client)

@@ -79,7 +79,7 @@ export function transportWork(url: string, log: HandlerLog): ScheduledWork[] {
 }
 
 /** The values of the first columns of a table's key, found by leaping from one to the next. */
-async function distinct(pool: pg.Pool, table: string, key: readonly string[]): Promise<string[][]> {
+export async function distinct(pool: pg.Pool, table: string, key: readonly string[]): Promise<string[][]> {
   const columns = key.join(', ')
   const { rows } = await pool.query<string[]>({
     text: `WITH RECURSIVE found AS (

@@ -24,6 +24,7 @@ export { type HandlerLag, handlerLag, type OutboxLag, outboxLag } from './lag.ts
 export { type NatsTransportOptions, natsTransport } from './nats-transport.ts'
 export { type OperationsContext, operationsHandlers, operationsOf } from './operations.ts'
 export { type PostgresTransportOptions, postgresTransport } from './postgres-transport.ts'
+export { longestRebuild, type RebuildOptions, rebuild } from './rebuild.ts'
 export { purge, transportWork } from './retention.ts'
 export { type ScheduledWork, type Schedules, startSchedules } from './schedules.ts'
 export type { Transport } from './transport.ts'
