@@ -34,7 +34,9 @@ export function deliver(platform: Platform) {
       if (addressRefused(error)) return 'REFUSED'
       // What a mail server answers may name the address: it is neither logged nor kept.
       const { code, responseCode } = error as { code?: string; responseCode?: number }
-      throw new Error(`The mail server did not take the mail (${[code, responseCode].filter(Boolean).join(' ')}).`)
+      throw new Error(
+        `The mail server did not take the mail (${[code, responseCode].filter(Boolean).join(' ') || 'no reason given'}).`,
+      )
     }
   }
 }
