@@ -81,6 +81,30 @@ describe('the product', () => {
     expect(seen).not.toContainEqual({ order: { id: paid } })
   })
 
+  it('gives the money and the stock of a cancelled order back, of one of the demo’s as of any', async () => {
+    const owner = await gateway.as('owner@globex.test')
+    const query = `query ($after: String) { orders(first: 1, after: $after, status: CONFIRMED) {
+      nodes { id payment { status } lines { quantity product { id stock } } }
+    } }`
+    const [order] = (await owner(query)).data.orders.nodes
+    expect(order.payment).toEqual({ status: 'CAPTURED' })
+    await owner('mutation ($id: ID!) { cancelOrder(id: $id) { status } }', { id: order.id })
+    await settled(gateway)
+    const { data } = await owner(
+      'query ($id: ID!) { order(id: $id) { status cancelReason payment { status } lines { quantity product { id stock } } } }',
+      { id: order.id },
+    )
+    expect(data.order).toEqual({
+      status: 'CANCELLED',
+      cancelReason: 'customer',
+      payment: { status: 'REFUNDED' },
+      lines: order.lines.map(({ quantity, product }: { quantity: number; product: { id: string; stock: number } }) => ({
+        quantity,
+        product: { id: product.id, stock: product.stock + quantity },
+      })),
+    })
+  })
+
   it('takes an order, which another tenant does not see', async () => {
     const acme = await gateway.as('member@acme.test')
     const { data } = await acme('{ products(first: 1) { nodes { id price { amount } } } }')
