@@ -2,4 +2,5 @@ export { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data
 export { type TestApp, type TestAppOptions, tenantId, testApp, userId, type Who } from './app.ts'
 export { emit } from './emit.ts'
 export type { Outage } from './outage.ts'
+export { rebuilt } from './rebuilt.ts'
 export { settled } from './settled.ts'
