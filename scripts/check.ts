@@ -3,7 +3,7 @@ import { checkCatalog, migrate } from '@offshoot/data/migrate'
 import { emptyDatabase } from '@offshoot/data/testing'
 import { domains } from '@offshoot/gateway/domains'
 import { lockfileWithoutUrls, oneVersion } from './check/dependencies.ts'
-import { environmentExample, permissionTables, publicSchema } from './check/generated.ts'
+import { environmentExample, eventsPage, permissionTables, publicSchema } from './check/generated.ts'
 import { checkImports } from './check/imports.ts'
 import { type Problem, readPackages, readSources } from './check/workspace.ts'
 import { onInterrupt, run } from './run.ts'
@@ -40,6 +40,7 @@ const checks: Record<string, () => Result | Promise<Result>> = {
   lockfile: () => ({ figures: 'no address', problems: lockfileWithoutUrls() }),
   '.env.example': () => ({ figures: 'as the settings say', problems: environmentExample(write) }),
   'schema.graphql': () => ({ figures: 'as the code says', problems: publicSchema(write) }),
+  events: () => ({ figures: 'emitted, handled and listed', problems: eventsPage(write) }),
   permissions: () => ({ figures: `${domains.length} domains' tables`, problems: permissionTables(write) }),
   catalog: catalogCheck,
 }

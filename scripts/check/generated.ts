@@ -6,6 +6,7 @@ import { gatewaySettings } from '@offshoot/gateway/config'
 import { databases, domains } from '@offshoot/gateway/domains'
 import { publicSdl } from '@offshoot/gateway/schema'
 import { root } from '../database.ts'
+import { eventCatalog, eventProblems } from '../event-catalog.ts'
 import type { Problem } from './workspace.ts'
 
 const roles = ['owner', 'admin', 'member'] as const
@@ -18,6 +19,14 @@ export function environmentExample(write: boolean): Problem[] {
 /** The public schema, printed with its types sorted. */
 export function publicSchema(write: boolean): Problem[] {
   return compare('apps/gateway/schema.graphql', publicSdl(), write)
+}
+
+/** `docs/events.md`, and whether events that are handled are emitted by somebody. */
+export function eventsPage(write: boolean): Problem[] {
+  return [
+    ...eventProblems(domains).map((message) => ({ file: 'packages/domains', message })),
+    ...compare('docs/events.md', eventCatalog(domains), write),
+  ]
 }
 
 /** In each domain's README, between the marks, the table of who may do what. */
