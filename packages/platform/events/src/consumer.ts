@@ -134,10 +134,13 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       each: kind[0]!.batch ? batchSize : 1,
       lease: `${Math.max(...kind.map(({ timeout }) => timeout)) + options.leaseMargin} ms`,
     }))
+  const { concurrency } = options
   /** One tenant has at most three quarters of the places. */
-  const share = Math.max(1, Math.ceil(options.concurrency * 0.75))
+  const share = Math.max(1, Math.ceil(concurrency * 0.75))
   const running = new Map<TenantId, number>()
   let busy = 0
+  /** Leased beforehand, so that not each event needs to be asked for by itself. */
+  let queue: Group[] = []
   let stopping = false
   let lastRecovery = 0
   let recovering = false
@@ -155,12 +158,27 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
   const wake = () => dispatch.wake()
 
   async function claimSome({ names, each, lease }: (typeof kinds)[number]): Promise<boolean> {
-    const free = options.concurrency - busy
-    if (free <= 0) return false // whoever is done wakes
-    const heads = await claim(names, false, share * each, free * each, each, lease)
-    const groups = groupsOf(heads, byName)
-    for (const group of groups) start(group)
-    return groups.length > 0
+    if (busy >= concurrency) return false // whoever is done goes on
+    const ahead = each === 1 ? 2 * concurrency : 0
+    const most = (concurrency - busy) * each + ahead
+    const heads = await claim(names, false, share * each + ahead, most, each, lease)
+    queue.push(...groupsOf(heads, byName))
+    startSome()
+    return heads.length > 0
+  }
+
+  /** Those go first whose tenants have the fewest under way. */
+  function startSome(): void {
+    while (busy < concurrency && queue.length > 0) {
+      let next = -1
+      let fewest = share
+      for (const [n, { heads }] of queue.entries()) {
+        const count = running.get(heads[0]!.tenant_id) ?? 0
+        if (count < fewest) [next, fewest] = [n, count]
+      }
+      if (next < 0) return
+      start(queue.splice(next, 1)[0]!)
+    }
   }
 
   /**
@@ -191,7 +209,9 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     each: number,
     lease: string,
   ): Promise<Head[]> {
-    const counts = Object.fromEntries([...running].map(([tenant, count]) => [tenant, count * each]))
+    const counts: Record<string, number> = {}
+    for (const [tenant, count] of running) counts[tenant] = count * each
+    for (const { heads } of queue) counts[heads[0]!.tenant_id] = (counts[heads[0]!.tenant_id] ?? 0) + heads.length
     const { rows } = await pool.query<Head>({
       name: 'claim',
       text: `SELECT * FROM ${schema}.claim($1, $2, $3, $4, $5, $6)`,
@@ -211,14 +231,17 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       else running.delete(tenant)
       working.delete(work)
       onDone()
-      wake()
+      startSome()
+      if (queue.length === 0) wake()
     })
     working.add(work)
   }
 
   /** Never rejects: what goes wrong is the event's failure, or nobody's, and then the lease ends by itself. */
-  async function handleGroup({ handler, heads }: Group): Promise<void> {
+  async function handleGroup(group: Group): Promise<void> {
+    const { handler } = group
     try {
+      const heads = await stillLeased(handler, group.heads)
       const exhausted = heads.filter(({ attempts }) => attempts > handler.attempts)
       for (const head of exhausted) {
         const died = new Error('The process ended while it handled this event, each time.')
@@ -239,15 +262,19 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
 
   /** A batch failed, because of one or some of its events: the others are not to suffer for it. */
   async function handleOneByOne(handler: Handler, heads: Head[]): Promise<void> {
-    for (let [n, head] of heads.entries()) {
-      const left = head.leased_until.getTime() - Date.now()
-      if (n > 0 && left < handler.timeout + options.leaseMargin / 2) {
-        const renewed = await renew(head, handler.timeout + options.leaseMargin)
-        if (!renewed) continue
-        head = renewed
+    for (const leased of heads) {
+      for (const head of await stillLeased(handler, [leased])) {
+        await attempt(handler, [head], 1).catch((error) => fail(handler, head, error))
       }
-      await attempt(handler, [head], 1).catch((error) => fail(handler, head, error))
     }
+  }
+
+  /** Prolongs the leases that would not last for an attempt, and leaves out those that are over. */
+  async function stillLeased(handler: Handler, heads: Head[]): Promise<Head[]> {
+    const needed = Date.now() + handler.timeout + options.leaseMargin / 2
+    if (heads.every(({ leased_until }) => leased_until.getTime() >= needed)) return heads
+    const renewed = await Promise.all(heads.map((head) => renew(head, handler.timeout + options.leaseMargin)))
+    return renewed.filter((head) => head !== undefined)
   }
 
   /** Undefined when the lease was over already. */
@@ -258,6 +285,18 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       [head.tenant_id, head.handler, head.source, head.aggregate, head.leased_until, `${lease} ms`],
     )
     return rows[0] && { ...head, ...rows[0] }
+  }
+
+  /** Gives back what was leased beforehand and not begun. */
+  async function release(groups: readonly Group[]): Promise<void> {
+    const heads = groups.flatMap(({ heads }) => heads)
+    if (heads.length === 0) return
+    await pool.query(
+      `UPDATE ${schema}.inbox_head h SET leased_until = NULL, attempts = h.attempts - 1
+        FROM jsonb_to_recordset($1) AS g(tenant_id uuid, handler text, source text, aggregate text, leased_until timestamptz)
+        WHERE h.tenant_id = g.tenant_id AND h.handler = g.handler AND h.source = g.source AND h.aggregate = g.aggregate AND h.leased_until = g.leased_until`,
+      [JSON.stringify(heads)],
+    )
   }
 
   /** Handles the next events of these aggregates, at most `each` of one, in a lane of their own. */
@@ -426,6 +465,9 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       stopping = true
       await subscription?.stop()
       await dispatch.stop()
+      const waiting = queue
+      queue = []
+      await release(waiting).catch(() => {}) // the leases end by themselves
       await Promise.all(working)
     },
   }

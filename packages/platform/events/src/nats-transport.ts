@@ -36,7 +36,6 @@ const filled = 'Events of a domain, with the history that its outbox had.'
 const toBeFilled = 'Events of a domain; the history that its outbox has is still to be published.'
 
 interface Broker {
-  connection: NatsConnection
   streams: JetStreamClient
   manager: JetStreamManager
 }
@@ -47,7 +46,9 @@ interface Broker {
  */
 export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: NatsTransportOptions): Promise<Transport> {
   const closing = new AbortController()
+  /** While it can be reached. */
   let broker: Broker | undefined
+  let connection: NatsConnection | undefined
   /** Sources whose streams are known to be there and filled; asked again whenever the broker was away, since it may have lost them. */
   const prepared = new Set<string>()
   const subjectOf = (source: string) => `${prefix}.${source}`
@@ -57,7 +58,7 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
   async function keepConnected(attempted: () => void): Promise<void> {
     for (let failures = 0; !closing.signal.aborted; failures++) {
       try {
-        const connection = await connect({
+        connection = await connect({
           servers: url.split(','),
           maxReconnectAttempts: -1,
           reconnectTimeWait: 250,
@@ -66,7 +67,6 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
         })
         if (closing.signal.aborted) return await connection.close()
         const made = {
-          connection,
           streams: jetstream(connection, { timeout: answerWithin }),
           manager: await jetstreamManager(connection, { timeout: answerWithin, checkAPI: false }),
         }
@@ -172,9 +172,13 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
       }
     },
 
+    async ping() {
+      await reach().connection.flush()
+    },
+
     async close() {
       closing.abort()
-      await broker?.connection.close()
+      await connection?.close()
       await connected
     },
   }

@@ -14,7 +14,7 @@ export interface PostgresTransportOptions {
 }
 
 /** Messages of one delivery, shared by the tenants that wait. */
-const most = 500
+const most = 200
 
 /** A consumer that did not show up for this long gets nothing kept any more. */
 const forgotten = '7 days'
@@ -48,6 +48,7 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
     connectionTimeoutMillis: 5_000,
     statement_timeout: 20_000,
     keepAlive: true,
+    onConnect: (client) => void client.on('error', () => {}), // its next statement says so
   })
   pool.on('error', () => {})
   /** Sources that are known to have their place; asked again after each failure. */
@@ -148,6 +149,10 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
           await loop.stop()
         },
       }
+    },
+
+    async ping() {
+      await pool.query('SELECT')
     },
 
     async close() {

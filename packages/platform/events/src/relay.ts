@@ -29,8 +29,8 @@ interface OutboxRow {
   data: unknown
 }
 
-/** Events of one round, shared by the tenants that wait. */
-const most = 500
+/** Events of one round, shared by the tenants that wait: more are hardly faster, and whoever comes next waits for the end of the round. */
+const most = 200
 
 /** How far back events are published again for a transport that has lost its own: consumers that were away for longer are rebuilt instead. */
 const republished = '7 days'

@@ -5,6 +5,7 @@ import { type Consumer, startConsumer } from './consumer.ts'
 import { envelopeSeal } from './envelope.ts'
 import type { EventType } from './event.ts'
 import type { Handler, HandlerLog } from './handler.ts'
+import { outboxLag } from './lag.ts'
 import type { Loop } from './loop.ts'
 import { startRelay } from './relay.ts'
 import type { Transport } from './transport.ts'
@@ -58,9 +59,18 @@ export interface EventsOptions {
   leaseMargin?: number
 }
 
+export interface EventsHealth {
+  /** False also when an event has been waiting for its publication for half a minute, whatever the transport says. */
+  carried: boolean
+  /** How long the oldest event that is not published has waited, in seconds, by domain; null for a domain whose database does not answer. */
+  lag: Record<string, number | null>
+}
+
 export interface EventsRuntime {
   /** Something was emitted by this domain: publish it now. */
   emitted(domain: string): void
+  /** Whether events are carried at the moment, and how far each outbox of this process is behind. */
+  health(): Promise<EventsHealth>
   stop(): Promise<void>
 }
 
@@ -82,6 +92,7 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
         connectionTimeoutMillis: 5_000,
         statement_timeout: 20_000,
         keepAlive: true,
+        onConnect: (client) => void client.on('error', () => {}), // its next statement says so
       })
       pool.on('error', () => {})
       return [name, pool] as const
@@ -133,6 +144,27 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
     emitted(domain) {
       relays.get(domain)?.wake()
     },
+    async health() {
+      const lags = [...relays.keys()].map(async (name) => {
+        const lag = await answer(outboxLag(pools.get(name)!, name))
+        return [name, lag && Number((lag.oldestSeconds ?? 0).toFixed(1))] as const
+      })
+      const reached = await answer(transport.ping().then(() => true))
+      const lag = Object.fromEntries(await Promise.all(lags))
+      return { carried: reached === true && Object.values(lag).every((seconds) => (seconds ?? 0) < tooLong), lag }
+    },
     stop: () => (stopped ??= stop()),
   }
+}
+
+/** In seconds. */
+const tooLong = 30
+
+/** Null when there is none within a second. */
+async function answer<T>(question: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, 1_000, null)
+  })
+  return Promise.race([question.catch(() => null), timeout]).finally(() => clearTimeout(timer))
 }

@@ -81,6 +81,7 @@ export async function openShop(carrier: Carrier = overPostgres): Promise<Shop> {
   ) as any
   const system = new pg.Pool({ connectionString: database.urls.shop!.system, max: 2 })
   system.on('error', () => {})
+  system.on('connect', (client) => client.on('error', () => {}))
   const lanes = await openLanes({
     url: database.urls.shop!.serving,
     schema: 'shop',
