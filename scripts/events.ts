@@ -298,7 +298,7 @@ async function main([name = '', ...args]: string[]): Promise<void> {
   const work = command(args)
   if (name === 'catalog') return void (await work(undefined as never))
   const env = readEnvironment(root)
-  const log = createLogger({ level: 'info', production: env.NODE_ENV === 'production' })
+  const log = createLogger({ level: 'info', production: true }) // a line for each use
   const pools = new Map<string, Promise<SystemPool>>()
   const database = await openDatabase(env, (line) => console.error(line))
   try {

@@ -130,3 +130,15 @@ describe('operations', () => {
     expect(gateway.logged.join()).not.toContain('Secret')
   })
 })
+
+describe('readiness', () => {
+  it('tells whether events are carried, and how far behind each outbox is', async () => {
+    const response = await fetch(`${gateway.url}/readyz`)
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({
+      status: 'ready',
+      dependencies: { 'database:orders': 'up', events: 'up' },
+      outboxLagSeconds: { orders: expect.any(Number) },
+    })
+  })
+})

@@ -21,6 +21,8 @@ export interface Transport {
     sources: readonly string[],
     receive: (messages: Message[]) => Promise<void>,
   ): Promise<Subscription>
+  /** Rejects when nothing can be carried at the moment. */
+  ping(): Promise<void>
   close(): Promise<void>
 }
 

@@ -1,5 +1,6 @@
 import { assertServingRole, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
 import {
+  type EventsHealth,
   type EventsRuntime,
   operationsOf,
   type ScheduledWork,
@@ -57,6 +58,8 @@ export interface Host {
   routes: { path: string; router: Router }[]
   /** Whether each domain's database answers, by the domain's name. */
   health(): Promise<Record<string, 'up' | 'down'>>
+  /** Whether events are carried, and how far behind the outboxes are; undefined where none are carried. */
+  eventsHealth(): Promise<EventsHealth | undefined>
   /** Plants the domains' demo data, in the order of the domains. */
   seed(): Promise<void>
   /** Does the work of a schedule now, whatever the clock says: `orders.finish-stuck-orders`. Other processes may be doing it as well. */
@@ -152,6 +155,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
       })
       return Object.fromEntries(await Promise.all(states))
     },
+    eventsHealth: async () => events?.health(),
     async seed() {
       for (const domain of domains) await seedDomain(domain, opened.get(domain)!, platform)
     },
