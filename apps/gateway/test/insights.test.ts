@@ -6,7 +6,7 @@ type Ask = Awaited<ReturnType<TestGateway['as']>>
 let gateway: TestGateway
 let owner: Ask
 beforeAll(async () => {
-  gateway = await testGateway()
+  gateway = await testGateway({ events: true })
   owner = await gateway.as('owner@acme.test')
 })
 afterAll(() => gateway.close())
@@ -48,7 +48,7 @@ describe('insights in the public API', () => {
     expect(topProducts).toHaveLength(3)
     for (const { product, unitsSold, revenue, ...sold } of topProducts)
       expect(product).toEqual({ ...sold, sales: { unitsSold, revenue } })
-    const most = Math.max(...products.nodes.map(({ sales }: any) => sales.unitsSold))
+    const most = Math.max(...products.nodes.map(({ sales }: { sales: { unitsSold: number } }) => sales.unitsSold))
     expect(most).toBeLessThanOrEqual(topProducts[0].unitsSold)
     expect(insightsLag).toEqual({ seconds: 0, waiting: 0 })
   })
@@ -103,5 +103,29 @@ describe('insights in the public API', () => {
     expect(await refused('from: "2026-02-30", to: "2026-03-01"')).toBe('BAD_USER_INPUT')
     expect(await refused('from: "2020-01-01", to: "2026-03-01"')).toBe('BAD_USER_INPUT')
     expect(await refused('from: "2026-03-01", to: "2026-03-01"')).toBeUndefined()
+  })
+
+  it('follow an order that is placed, and so does the mail to whoever placed it', async () => {
+    const { data } = await owner('{ products(first: 1) { nodes { id name sales { unitsSold } } } }')
+    const [product] = data.products.nodes
+    const placed = await owner('mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { id } }', {
+      input: { lines: [{ productId: product.id, quantity: 2 }], idempotencyKey: 'insights', paymentMethod: 'pm_ok' },
+    })
+    const { id } = placed.data.placeOrder
+    const newest = async () =>
+      (
+        await owner(`{
+      orderOverview(first: 1) { nodes { id status productNames } }
+      product(id: "${product.id}") { sales { unitsSold } }
+      emails(first: 1) { nodes { template status user { email } } }
+    }`)
+      ).data
+    await expect.poll(newest, { timeout: 10_000 }).toEqual({
+      orderOverview: { nodes: [{ id, status: 'CONFIRMED', productNames: [product.name] }] },
+      product: { sales: { unitsSold: product.sales.unitsSold + 2 } },
+      emails: { nodes: [{ template: 'ORDER_CONFIRMED', status: 'SENT', user: { email: 'owner@acme.test' } }] },
+    })
+    const shown = await fetch(`${gateway.url}/dev/mail`, { headers: { accept: 'application/json' } })
+    expect(((await shown.json()) as { text: string }[])[0]!.text).toContain(id)
   })
 })
