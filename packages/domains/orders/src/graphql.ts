@@ -2,7 +2,7 @@ import { ProductEntity } from '@offshoot/catalog/contract'
 import { pageArguments, pageOf, type SchemaPart } from '@offshoot/graphql'
 import { UserEntity } from '@offshoot/identity/contract'
 import type { OutputOf } from '@offshoot/rpc'
-import { OrderEntity, OrderStatus, orders } from './contract.ts'
+import { CancelReason, OrderEntity, OrderStatus, orders } from './contract.ts'
 
 type Line = NonNullable<OutputOf<(typeof orders)['calls']['getMany']>[number]>['lines'][number]
 
@@ -34,7 +34,10 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Money }) => {
       lines: t.field({ type: [OrderLine], resolve: ({ lines }) => lines }),
       total: t.field({ type: Money, resolve: ({ total }) => total }),
       placedBy: t.field({ type: entity(UserEntity), nullable: true, resolve: ({ placedBy }) => placedBy }),
-      cancelReason: t.exposeString('cancelReason', { nullable: true }),
+      cancelReason: t.exposeString('cancelReason', {
+        nullable: true,
+        description: `Why it was cancelled: ${CancelReason.options.map((reason) => `\`${reason}\``).join(', ')}.`,
+      }),
       createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
     }),
   })
@@ -68,7 +71,10 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Money }) => {
         description:
           'Chosen by the caller, new for each order: sent again with the same input it answers with the same order.',
       }),
-      paymentMethod: t.string(),
+      paymentMethod: t.string({
+        description:
+          'How to pay. The demo knows the test cards `pm_ok` (also when nothing is said), `pm_declined`, `pm_timeout` and `pm_lost_answer`.',
+      }),
     }),
   })
 
@@ -76,7 +82,8 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Money }) => {
     placeOrder: t.field({
       type: Order,
       nullable: true,
-      description: 'Places an order at the prices of this moment.',
+      description:
+        'Places an order at the prices of this moment. It is PENDING until its stock is reserved and its payment captured, then CONFIRMED or CANCELLED.',
       args: { input: t.arg({ type: PlaceOrderInput, required: true }) },
       resolve: (_, { input: { lines, idempotencyKey, paymentMethod } }, context) =>
         context
@@ -86,7 +93,8 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Money }) => {
     cancelOrder: t.field({
       type: Order,
       nullable: true,
-      description: 'Cancels an order while that is possible. May be sent again.',
+      description:
+        'Cancels an order, confirmed or not: what was reserved is released, what was paid is given back. May be sent again.',
       args: { id: t.arg.id({ required: true }) },
       resolve: (_, { id }, context) => context.client(orders).cancel({ id: id as never }),
     }),
