@@ -173,7 +173,8 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
     },
 
     async ping() {
-      await reach().connection.flush()
+      reach()
+      await connection?.flush()
     },
 
     async close() {
