@@ -252,7 +252,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       try {
         await attempt(handler, rest, handler.batch ? Math.max(1, Math.floor(batchSize / rest.length)) : 1)
       } catch (error) {
-        if (handler.batch) await handleOneByOne(handler, rest)
+        if (error instanceof NotBegun) await release([{ handler, heads: rest }], error.pause)
+        else if (handler.batch) await handleOneByOne(handler, rest)
         else await fail(handler, rest[0]!, error)
       }
     } catch (error) {
@@ -264,7 +265,9 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
   async function handleOneByOne(handler: Handler, heads: Head[]): Promise<void> {
     for (const leased of heads) {
       for (const head of await stillLeased(handler, [leased])) {
-        await attempt(handler, [head], 1).catch((error) => fail(handler, head, error))
+        await attempt(handler, [head], 1).catch((error) =>
+          error instanceof NotBegun ? release([{ handler, heads: [head] }], error.pause) : fail(handler, head, error),
+        )
       }
     }
   }
@@ -287,15 +290,15 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     return rows[0] && { ...head, ...rows[0] }
   }
 
-  /** Gives back what was leased beforehand and not begun. */
-  async function release(groups: readonly Group[]): Promise<void> {
+  /** Gives back what was leased and not begun: that counts as no attempt. */
+  async function release(groups: readonly Group[], pause = 0): Promise<void> {
     const heads = groups.flatMap(({ heads }) => heads)
     if (heads.length === 0) return
     await pool.query(
-      `UPDATE ${schema}.inbox_head h SET leased_until = NULL, attempts = h.attempts - 1
+      `UPDATE ${schema}.inbox_head h SET leased_until = NULL, attempts = h.attempts - 1, ready_at = greatest(h.ready_at, clock_timestamp() + $2::interval)
         FROM jsonb_to_recordset($1) AS g(tenant_id uuid, handler text, source text, aggregate text, leased_until timestamptz)
         WHERE h.tenant_id = g.tenant_id AND h.handler = g.handler AND h.source = g.source AND h.aggregate = g.aggregate AND h.leased_until = g.leased_until`,
-      [JSON.stringify(heads)],
+      [JSON.stringify(heads), `${pause} ms`],
     )
   }
 
@@ -310,21 +313,35 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
         handler.timeout,
       )
     })
-    const work = handleIn(lease.lane, handler, heads, each, tenant)
+    let begun = false
+    const work = handleIn(lease.lane, handler, heads, each, tenant, () => {
+      begun = true
+    })
     try {
       await Promise.race([work, timeout])
+    } catch (error) {
+      throw begun ? error : new NotBegun(error)
     } finally {
       clearTimeout(timer)
       lease.close() // a handler that still runs has no database any more
     }
   }
 
-  async function handleIn(lane: any, handler: Handler, heads: Head[], each: number, tenant: TenantId): Promise<void> {
-    const prepared = handler.reactions.some(({ prepare }) => prepare)
-      ? await prepareNext(lane, handler, heads[0]!, tenant)
-      : undefined
+  async function handleIn(
+    lane: any,
+    handler: Handler,
+    heads: Head[],
+    each: number,
+    tenant: TenantId,
+    onBegun: () => void,
+  ): Promise<void> {
+    let prepared: Awaited<ReturnType<typeof prepareNext>>
+    if (handler.reactions.some(({ prepare }) => prepare)) {
+      prepared = await prepareNext(lane, handler, heads[0]!, tenant, onBegun)
+    }
     await lane.transaction(async (tx: any) => {
       const { ready, held } = inOrder(await take(tx, handler, heads, each), options.longestGap)
+      onBegun()
       const context = { tx, tenant, log }
       if (handler.batch && ready.length > 1) {
         await handler.batch(
@@ -350,8 +367,10 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     handler: Handler,
     head: Head,
     tenant: TenantId,
+    onBegun: () => void,
   ): Promise<{ id: string; value: unknown } | undefined> {
     const [next] = inOrder(await take(lane, handler, [head], 1), options.longestGap).ready
+    onBegun()
     const reaction = next && reactionTo(handler, next)
     if (!next || !reaction?.prepare) return undefined
     const caller = {
@@ -470,6 +489,16 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       await release(waiting).catch(() => {}) // the leases end by themselves
       await Promise.all(working)
     },
+  }
+}
+
+/** The database was away, or too busy: no event had been looked at yet, and none is to blame. */
+class NotBegun extends Error {
+  /** In ms, with jitter. */
+  readonly pause = 250 + Math.random() * 500
+
+  constructor(cause: unknown) {
+    super('No event could be begun.', { cause })
   }
 }
 

@@ -36,6 +36,7 @@ const filled = 'Events of a domain, with the history that its outbox had.'
 const toBeFilled = 'Events of a domain; the history that its outbox has is still to be published.'
 
 interface Broker {
+  connection: NatsConnection
   streams: JetStreamClient
   manager: JetStreamManager
 }
@@ -67,6 +68,7 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
         })
         if (closing.signal.aborted) return await connection.close()
         const made = {
+          connection,
           streams: jetstream(connection, { timeout: answerWithin }),
           manager: await jetstreamManager(connection, { timeout: answerWithin, checkAPI: false }),
         }

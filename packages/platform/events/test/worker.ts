@@ -32,7 +32,7 @@ const runtime = await startEvents({
     {
       name: 'shop',
       emits: [Noted],
-      handlers: [handler(task.handler, [work], { attempts: 2, timeout: 300 })],
+      handlers: [handler(task.handler, [work], { attempts: 2, timeout: 1_500 })],
       lanes,
       systemUrl: task.system,
       uses: {},
@@ -44,7 +44,7 @@ const runtime = await startEvents({
   tokens: identityTokens(task.secret),
   log: { info: () => {}, warn: () => {}, error: () => {} },
   poll: 50,
-  leaseMargin: 200,
+  leaseMargin: 0,
 })
 process.stdout.write('started\n')
 if (task.stopAfter !== undefined) {
