@@ -63,7 +63,7 @@ export async function testApp(
     actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
   }
-  const carries = events && domains.some(({ definition }) => definition.handlers)
+  const carries = events && domains.some(({ definition }) => definition.handlers || definition.schedules)
   const transport = carries
     ? postgresTransport({
         url: database.urls.events!.serving,
