@@ -108,7 +108,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
         const system = systemAccess(domain, systemUrl(domain.name), platform)
         systems.push(system)
         servers.set(operationsOf(domain.name).name, serveOperations(domain, system, tokens, platform))
-        work.push(...scheduledWork(domain, lanes, system, platform, keepDays))
+        work.push(...scheduledWork(domain, { lanes, system, platform, keepDays }))
       }
       events = await startEvents({
         domains: [...opened].map(([{ name, definition }, lanes]) => ({
