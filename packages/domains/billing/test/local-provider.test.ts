@@ -64,7 +64,7 @@ describe('the payment provider', () => {
   })
 })
 
-describe('asking a provider that does not answer', () => {
+describe.concurrent('asking a provider that does not answer', () => {
   const never = new Promise<never>(() => {})
 
   it('ends without a charge, though the provider charges later', async () => {

@@ -62,34 +62,29 @@ describe('a payment', () => {
     expect(await toldOf(payment)).toEqual(['billing.PaymentCaptured'])
   })
 
-  it('is made with pm_ok when the order names no way to pay', async () => {
-    const order = newOrder()
-    await reserved(order, null)
+  it('ends as the test card says; pm_ok is the default, an unknown card is declined, and a lost answer is found', async () => {
+    const endings = {
+      pm_ok: 'CAPTURED',
+      pm_lost_answer: 'CAPTURED',
+      pm_declined: 'declined',
+      '4242424242424242': 'declined',
+      pm_timeout: 'no-answer',
+    }
+    const made = [[null, 'CAPTURED'], ...Object.entries(endings)].map(([card, ending]) => ({
+      card: card as string | null,
+      ending,
+      order: newOrder(),
+    }))
+    await Promise.all(made.map(({ card, order }) => reserved(order, card)))
     await settled(app)
-    expect(await paymentOf(order)).toMatchObject({ status: 'CAPTURED' })
-  })
-
-  it.each([
-    ['pm_declined', 'declined'],
-    ['4242424242424242', 'declined'],
-    ['pm_timeout', 'no-answer'],
-  ])('fails with the card %s: %s', async (card, failure) => {
-    const order = newOrder()
-    await reserved(order, card)
-    await settled(app)
-    const payment = await paymentOf(order)
-    expect(payment).toMatchObject({ status: 'FAILED', failure })
-    expect(await ledgerOf(payment)).toEqual([])
-    expect(await toldOf(payment)).toEqual(['billing.PaymentFailed'])
-  })
-
-  it('is charged once when the answer is lost: who asks again under the same key gets the first answer', async () => {
-    const order = newOrder()
-    await reserved(order, 'pm_lost_answer')
-    await settled(app)
-    const payment = await paymentOf(order)
-    expect(payment).toMatchObject({ status: 'CAPTURED' })
-    expect(await ledgerOf(payment)).toEqual(['capture 1250'])
+    for (const { card, ending, order } of made) {
+      const payment = await paymentOf(order)
+      expect(payment.failure ?? payment.status, card ?? 'none').toBe(ending)
+      expect(await ledgerOf(payment)).toEqual(payment.status === 'CAPTURED' ? ['capture 1250'] : [])
+      expect(await toldOf(payment)).toEqual([
+        payment.status === 'CAPTURED' ? 'billing.PaymentCaptured' : 'billing.PaymentFailed',
+      ])
+    }
   })
 
   it('is charged once when our transaction fails after the provider charged', async () => {
@@ -156,7 +151,7 @@ describe('a cancelled order', () => {
   })
 
   it('costs nothing whenever the cancellation meets the payment', async () => {
-    const made = Array.from({ length: 30 }, () => newOrder())
+    const made = Array.from({ length: 20 }, () => newOrder())
     await Promise.all(made.map((order, i) => (i % 2 ? reserved(order) : cancelled(order))))
     await Promise.all(made.map((order, i) => (i % 2 ? cancelled(order) : reserved(order))))
     await settled(app)
