@@ -1,6 +1,6 @@
 import { jobsSchema, jobsVersion } from '@offshoot/data/migrate'
 import pg from 'pg'
-import { PgBoss } from 'pg-boss'
+import type { PgBoss } from 'pg-boss'
 import type { HandlerLog } from './handler.ts'
 
 /** Work that the clock starts. */
@@ -45,7 +45,8 @@ export async function startSchedules({ url, work, domains, log, every = 15 }: Sc
     names.add(name)
   }
   await assertInstalled(url)
-  const boss = new PgBoss({
+  const pgBoss = await import('pg-boss') // takes a tenth of a second to load; tests have no clock
+  const boss = new pgBoss.PgBoss({
     connectionString: url,
     application_name: 'offshoot schedules',
     schema: jobsSchema,
@@ -66,7 +67,7 @@ export async function startSchedules({ url, work, domains, log, every = 15 }: Sc
   try {
     await boss.start()
     await forgetOthers(boss, names, domains)
-    for (const { name, cron, run } of work) {
+    const begin = async ({ name, cron, run }: ScheduledWork) => {
       await boss.createQueue(name, {
         policy: 'exclusive',
         retryLimit: 0,
@@ -85,6 +86,7 @@ export async function startSchedules({ url, work, domains, log, every = 15 }: Sc
       })
       await boss.schedule(name, cron)
     }
+    await Promise.all(work.map(begin))
   } catch (error) {
     await boss.stop({ graceful: false })
     throw error

@@ -2,7 +2,7 @@ import { type TestDatabase, testDatabase } from '@offshoot/data/testing'
 import { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ScheduledWork, type Schedules, startSchedules } from '../src/schedules.ts'
-import { until } from './shop.ts'
+import { pause, until } from './shop.ts'
 
 let database: TestDatabase
 let clock: PgBoss
@@ -109,6 +109,20 @@ describe('a schedule', () => {
       'elsewhere.old',
       'shop.new',
     ])
+  })
+
+  it('goes on after the database was away', async () => {
+    let runs = 0
+    const process = await start({ name: 'shop.steady', cron: never, run: async () => void runs++ })
+    for (let time = 0; time < 3; time++) {
+      await database.admin(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'offshoot schedules'`,
+      )
+      await pause(50)
+    }
+    await tick('shop.steady')
+    await until(() => runs === 1)
+    await process.stop()
   })
 
   it('leaves no connection behind when its process stops', async () => {

@@ -1,7 +1,10 @@
 import pg from 'pg'
 import { asAdministrator, quote } from './connection.ts'
 import { MigrationError } from './errors.ts'
+import { jobsSchema } from './jobs.ts'
 import { byDatabase, type MigrateOptions, migrateLocked } from './migrate.ts'
+import { provisionTransport } from './provision.ts'
+import { transport } from './roles.ts'
 
 /** What {@link reset} needs. */
 export interface ResetOptions extends MigrateOptions {
@@ -10,12 +13,13 @@ export interface ResetOptions extends MigrateOptions {
 }
 
 /**
- * Drops everything that `domains` have stored, then migrates anew; returns what was applied. Refuses before it touches
+ * Drops everything that `domains` have stored, and what is on its way between them, then migrates anew; returns what was applied. Refuses before it touches
  * anything unless every database is on this machine and `NODE_ENV` isn't `production`, or it is forced.
  */
 export async function reset(options: ResetOptions): Promise<string[]> {
   const databases = byDatabase(options)
-  if (!options.force) for (const url of databases.keys()) assertExpendable(url)
+  const meeting = options.adminUrls?.[transport] ?? options.adminUrl
+  if (!options.force) for (const url of [...databases.keys(), meeting]) assertExpendable(url)
   const applied: string[] = []
   for (const [url, residents] of databases) {
     const names = residents.map(({ name }) => name)
@@ -25,6 +29,10 @@ export async function reset(options: ResetOptions): Promise<string[]> {
     })
     applied.push(...again)
   }
+  await asAdministrator(meeting, async (client) => {
+    await dropSchemas(client, [transport, jobsSchema])
+    await provisionTransport(client, options.appSecret)
+  })
   return applied
 }
 
