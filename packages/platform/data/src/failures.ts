@@ -35,16 +35,26 @@ export function explainPrismaFailure(error: unknown): unknown {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
   if (code === 'UNAVAILABLE' || unreachable.has(code as string)) return databaseUnavailable(error)
   if (code === 'DEADLINE_EXCEEDED' || code === 'P2024' || code === 'P2028') return deadlineExceeded(error)
-  if (code === 'P2034')
+  if (code === 'P2034' || (code === 'P2010' && conflicts.has(originalCode(error))))
     return unavailable('WRITE_CONFLICT', 'Somebody changed the same thing at the same time. Try again.', error)
   return error
 }
 
+/** PostgreSQL's codes for a serialization failure and a deadlock, which Prisma does not recognise in raw statements (P2010). */
+const conflicts = new Set<unknown>(['40001', '40P01'])
+
+const originalCode = (error: unknown): unknown =>
+  (error as AdapterFailure).meta?.driverAdapterError?.cause?.originalCode
+
 /** Prisma's words for a database that does not answer, closed the connection, or has no room for another. */
 const unreachable = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2037'])
 
-interface UniqueViolation {
-  meta?: { driverAdapterError?: { cause?: { table?: string; constraint?: { index?: string; fields?: string[] } } } }
+interface AdapterFailure {
+  meta?: {
+    driverAdapterError?: {
+      cause?: { originalCode?: string; table?: string; constraint?: { index?: string; fields?: string[] } }
+    }
+  }
 }
 
 /** Whether a write failed because a row with the same unique key exists (Prisma's P2002); `key` narrows to keys with this field or column. */
@@ -52,7 +62,7 @@ export function isUniqueViolation(error: unknown, key?: string): boolean {
   if (!(error instanceof Error) || (error as { code?: string }).code !== 'P2002') return false
   if (key === undefined) return true
   const column = key.replace(/(?<=[a-z0-9])(?=[A-Z])/g, '_').toLowerCase()
-  const { table = '', constraint } = (error as UniqueViolation).meta?.driverAdapterError?.cause ?? {}
+  const { table = '', constraint } = (error as AdapterFailure).meta?.driverAdapterError?.cause ?? {}
   if (constraint?.fields) return constraint.fields.includes(column)
   // Prisma names an index `<table>_<column>_<column>_key`.
   const columns = (constraint?.index ?? '').slice(`${table}_`.length).replace(/_p?key$/, '')

@@ -4,6 +4,7 @@ import { explainPrismaFailure } from './failures.ts'
 import type { Emission, Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
 import { asFirst, withTenant } from './tenant-arguments.ts'
+import { thenCommit } from './transactions.ts'
 
 /** One unit of work of one tenant. Dead once its lane is handed back, and dead for good. */
 export interface Unit {
@@ -139,7 +140,10 @@ class Handle {
     this.#emissions.push(event.prepare(data))
   }
 
-  transaction<T>(work: (tx: LaneTransaction<any>) => Promise<T>, { isolation }: TransactionOptions = {}): Promise<T> {
+  transaction<T>(
+    work: (tx: LaneTransaction<any>) => Promise<T>,
+    { isolation, conclude }: TransactionOptions & Conclusion = {},
+  ): Promise<T> {
     if (this.#emissions) throw new Error('A transaction is open already; use its handle.')
     const unit = new TransactionUnit(this.#unit)
     const emissions: Emission[] = []
@@ -152,9 +156,11 @@ class Handle {
           'A transaction was left with operations still running, and was rolled back. Await everything inside of it.',
         )
       unit.end()
-      if (emissions.length > 0) {
-        await tx.$executeRawUnsafe(`select "${this.#domain.schema}".emit($1::jsonb)`, eventsJson(emissions))
-      }
+      const last: Statement[] = []
+      if (emissions.length > 0) last.push([`select "${this.#domain.schema}".emit($1::jsonb)`, eventsJson(emissions)])
+      if (conclude) last.push(conclude())
+      for (const [n, [text, ...values]] of last.entries())
+        await tx.$executeRawUnsafe(n === last.length - 1 ? text + thenCommit : text, ...values)
       return result
     }
     return perform<T>(this.#unit, () =>
@@ -170,6 +176,14 @@ class Handle {
       })
       .finally(() => unit.end())
   }
+}
+
+/** SQL and its values. */
+type Statement = readonly [text: string, ...values: unknown[]]
+
+/** For the platform: what a transaction sends last, after what it emitted. */
+interface Conclusion {
+  conclude?(): Statement
 }
 
 const eventsJson = (emissions: readonly Emission[]) =>

@@ -12,23 +12,26 @@ const { prepareValue } = utils as { prepareValue(value: unknown): unknown }
  * the server skips the statement; when the transaction ends the tenant is gone. The answer to `enter` is an echo of the tenant: it
  * proves whose rows follow, even if a connection's answers ever shifted by one.
  *
- * Leans on internals of `pg` (`Query.prepare`, `Connection.parse/bind/execute`), which is why its version is pinned exactly and the
+ * Leans on internals of `pg` (`Query.prepare`, `Query._getRows`, `Connection.parse/bind/execute`), which is why its version is pinned exactly and the
  * tests name each of them.
  */
 export class TenantQuery extends Query() {
   readonly #tenant: string
   readonly #begin: Begin | undefined
+  readonly #commit: boolean
+  #complete = false
   /** How many results come before the statement's own. */
   #preamble: number
   #echo: string | undefined
 
-  /** `begin`: sent first, when this statement opens a transaction. */
-  constructor(config: pg.QueryConfig, tenant: string, begin?: Begin) {
+  /** `begin`: sent first, when this statement opens a transaction. `commit`: COMMIT follows in the same round trip, unless the statement fails. */
+  constructor(config: pg.QueryConfig, tenant: string, begin?: Begin, commit = false) {
     super(config)
     // Now, because a value that cannot be sent must fail before anything of the statement is on its way.
     if (this.values) this.values = this.values.map(prepareValue)
     this.#tenant = tenant
     this.#begin = begin
+    this.#commit = commit
     this.#preamble = begin ? 2 : 1
   }
 
@@ -42,6 +45,14 @@ export class TenantQuery extends Query() {
     super.prepare(connection)
   }
 
+  override _getRows(connection: Connection, rows: number | undefined): void {
+    if (this.#commit) {
+      connection.execute({ portal: '', rows: 0 })
+      sendPrepared(connection, 'COMMIT', [])
+      connection.sync()
+    } else super._getRows(connection, rows)
+  }
+
   override handleDataRow(message: { fields: (string | Buffer | null)[] }): void {
     if (this.#preamble > 0) this.#echo = String(message.fields[0])
     else super.handleDataRow(message)
@@ -49,7 +60,8 @@ export class TenantQuery extends Query() {
 
   override handleCommandComplete(message: unknown, connection: Connection): void {
     if (this.#preamble === 0) {
-      super.handleCommandComplete(message, connection)
+      if (!this.#complete) super.handleCommandComplete(message, connection) // what follows is COMMIT's
+      this.#complete = true
       return
     }
     this.#preamble--
@@ -96,7 +108,7 @@ class Preparation extends Query() {
   }
 
   override prepare(connection: Connection): void {
-    for (const text of [enter, ...begins]) connection.parse({ name: text, text, types: [] })
+    for (const text of [enter, ...begins, 'COMMIT']) connection.parse({ name: text, text, types: [] })
     connection.sync()
   }
 }
@@ -140,6 +152,7 @@ type QueryClass = new (
   callback?: (error: Error | null, result: pg.QueryArrayResult) => void
   requiresPreparation(): boolean
   prepare(connection: Connection): void
+  _getRows(connection: Connection, rows: number | undefined): void
   handleDataRow(message: unknown): void
   handleCommandComplete(message: unknown, connection: Connection): void
   handleReadyForQuery(connection: Connection): void

@@ -339,7 +339,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     if (handler.reactions.some(({ prepare }) => prepare)) {
       prepared = await prepareNext(lane, handler, heads[0]!, tenant, onBegun)
     }
-    await lane.transaction(async (tx: any) => {
+    let settling: readonly unknown[] = []
+    const handle = async (tx: any) => {
       const { ready, held } = inOrder(await take(tx, handler, heads, each), options.longestGap)
       onBegun()
       const context = { tx, tenant, log }
@@ -358,8 +359,9 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
           )
         }
       }
-      await settle(tx, handler, heads, ready, held)
-    })
+      settling = settled(handler, heads, ready, held)
+    }
+    await lane.transaction(handle, { conclude: () => settling })
   }
 
   async function prepareNext(
@@ -415,15 +417,10 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     return rows.map(({ event, handled }) => ({ ...event, handled }))
   }
 
-  async function settle(
-    tx: any,
-    handler: Handler,
-    heads: Head[],
-    done: Waiting[],
-    held: Map<string, Held>,
-  ): Promise<void> {
+  /** The statement, which leaves together with COMMIT. */
+  function settled(handler: Handler, heads: Head[], done: Waiting[], held: Map<string, Held>): readonly unknown[] {
     const handled = new Map(done.map((event) => [keyOf(event), event.revision]))
-    const settled = heads.map(({ source, aggregate }) => {
+    const states = heads.map(({ source, aggregate }) => {
       const key = keyOf({ source, aggregate })
       return {
         source,
@@ -434,13 +431,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       }
     })
     const ids = done.map(({ id }) => id)
-    const statement = sql(
-      `select ${schema}.settle(`,
-      ['::text, ', '::jsonb, ', '::uuid[])::int as count'],
-      [handler.name, JSON.stringify(settled), ids],
-    )
-    const [{ count }] = (await tx.$queryRaw(statement)) as [{ count: number }]
-    if (count !== ids.length) throw new Error('The event was handled by somebody else meanwhile.')
+    return [`select ${schema}.settle($1::text, $2::jsonb, $3::uuid[])`, handler.name, JSON.stringify(states), ids]
   }
 
   async function fail(handler: Handler, head: Head, error: unknown): Promise<void> {

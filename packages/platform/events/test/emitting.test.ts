@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { openLanes } from '@offshoot/data'
 import { checkCatalog } from '@offshoot/data/migrate'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { PrismaClient } from '../../data/test/shop/src/generated/prisma/client.ts'
 import { defineEvent } from '../src/index.ts'
-import { acme, Closed, globex, Noted, openShop, type Shop } from './shop.ts'
+import { acme, Closed, globex, Noted, openShop, pause, type Shop } from './shop.ts'
 
 let shop: Shop
 beforeAll(async () => {
@@ -111,6 +113,49 @@ describe('emitting an event', () => {
     await Promise.all(Array.from({ length: 30 }, (_, n) => shop.emit(acme, { order, n })))
     const rows = await outbox(order)
     expect(rows.map(({ revision }) => Number(revision))).toEqual(Array.from({ length: 30 }, (_, n) => n + 1))
+  })
+
+  it('says of two serializable transactions that collide that one may be tried again', async () => {
+    const order = randomUUID()
+    let begun = 0
+    const collide = () =>
+      shop.lanes.use(acme, (db) =>
+        db.transaction(
+          async (tx) => {
+            await tx.order.count()
+            begun++
+            while (begun < 2) await pause(5)
+            tx.emit(Noted, { order, n: 1 })
+          },
+          { isolation: 'Serializable' },
+        ),
+      )
+    const outcomes = await Promise.allSettled([collide(), collide()])
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { code: 'UNAVAILABLE', reason: 'WRITE_CONFLICT' },
+    })
+    expect(await outbox(order)).toHaveLength(1)
+  })
+
+  it('leaves with COMMIT in one round trip', async () => {
+    const sent: string[] = []
+    const lanes = await openLanes({
+      url: shop.database.urls.shop!.serving,
+      schema: 'shop',
+      prisma: (adapter) => new PrismaClient({ adapter }),
+      onStatement: (sql) => sent.push(sql),
+    })
+    const order = randomUUID()
+    const work = lanes.use(acme, (db) =>
+      db.transaction(async (tx) => {
+        tx.emit(Noted, { order, n: 1 })
+        tx.emit(Noted, { order, n: 2 })
+      }),
+    )
+    await work
+    expect(await outbox(order)).toHaveLength(2)
+    expect(sent.filter((sql) => sql.includes('emit'))).toEqual([expect.stringContaining('then commit')])
+    await lanes.close()
   })
 
   it('does not let two transactions wait for each other that emit of the same aggregates', async () => {

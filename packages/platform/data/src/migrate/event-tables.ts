@@ -209,7 +209,7 @@ BEGIN
   ) i;
 END $$;
 
--- Notes that events were handled and hands their aggregates back; the answer is how many of the events were still to be handled. "held": the revision for which an
+-- Notes that events were handled and hands their aggregates back; fails when one was handled already. "held": the revision for which an
 -- earlier one is missing, and until when to wait for it.
 CREATE OR REPLACE FUNCTION $S.settle(by_handler text, heads jsonb, ids uuid[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -222,6 +222,9 @@ BEGIN
   UPDATE $S.inbox SET status = 'done', data = NULL
     WHERE tenant_id = app.tid() AND handler = by_handler AND id = ANY (ids) AND status = 'pending';
   GET DIAGNOSTICS settled = ROW_COUNT;
+  IF settled <> cardinality(ids) THEN
+    RAISE EXCEPTION 'the event was handled by somebody else meanwhile';
+  END IF;
   UPDATE $S.inbox_head h SET handled = greatest(h.handled, g.handled), attempts = 0, leased_until = NULL,
       ready_at = (SELECT CASE WHEN i.revision >= g.held THEN g.ready_at
           WHEN g.handled = 0 AND g.held IS NULL THEN clock_timestamp() + interval '100 ms' -- nothing was taken: it is being rebuilt
