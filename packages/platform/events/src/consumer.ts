@@ -31,6 +31,8 @@ export interface ConsumerOptions {
   longestGap: number
   /** How long an aggregate is kept from others beyond the handler's time-out, in ms: after that the process that had it is taken for dead. */
   leaseMargin: number
+  /** How long after its first failure an event is tried again, in ms; doubled each time. */
+  firstRetry: number
 }
 
 export interface Consumer {
@@ -64,7 +66,6 @@ interface Waiting {
 
 /** Events of one transaction of a batch handler. */
 const batchSize = 100
-const firstRetry = 200
 const longestRetry = 5 * 60_000
 
 /**
@@ -435,7 +436,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
   }
 
   async function fail(handler: Handler, head: Head, error: unknown): Promise<void> {
-    const again = head.attempts < handler.attempts ? new Date(Date.now() + retryAfter(head.attempts)) : null
+    const again =
+      head.attempts < handler.attempts ? new Date(Date.now() + retryAfter(head.attempts, options.firstRetry)) : null
     const values = [
       head.tenant_id,
       handler.name,
@@ -564,7 +566,7 @@ async function unprepared(reaction: Reaction): Promise<undefined> {
 }
 
 /** In ms: exponential, with jitter, so that what failed together is not tried together. */
-const retryAfter = (attempts: number) =>
+const retryAfter = (attempts: number, firstRetry: number) =>
   Math.min(longestRetry, firstRetry * 2 ** (attempts - 1)) * (0.5 + Math.random())
 
 /** The message alone: details of an error may hold personal data. */

@@ -57,6 +57,8 @@ export interface EventsOptions {
   longestGap?: number
   /** How long after a handler's time-out its process is taken for dead, in ms. Default 5,000. */
   leaseMargin?: number
+  /** How long after its first failure an event is tried again, in ms; doubled each time, up to 5 minutes. Default 200. */
+  firstRetry?: number
 }
 
 export interface EventsHealth {
@@ -127,6 +129,7 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
           concurrency,
           longestGap,
           leaseMargin,
+          firstRetry: options.firstRetry ?? 200,
         }),
       )
     }

@@ -32,6 +32,7 @@ export interface StartOptions {
   poll?: number
   longestGap?: number
   leaseMargin?: number
+  firstRetry?: number
 }
 
 export interface Shop {
@@ -120,7 +121,8 @@ export async function openShop(carrier: Carrier = overPostgres): Promise<Shop> {
         link: localLink(new Map()),
         tokens: identityTokens(TEST_APP_SECRET),
         log,
-        poll: 100,
+        poll: 50,
+        firstRetry: 50,
         ...rest,
       })
       runtimes.push(runtime)
