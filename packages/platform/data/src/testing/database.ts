@@ -3,8 +3,8 @@
  * made once per server, by whoever needs it first, and named for what is in it, so that a changed migration makes a new one.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { type DomainSchema, domainRoles, migrate, roleUrls, structureHash } from '../migrate/index.ts'
 import pg from 'pg'
+import { type DomainSchema, domainRoles, migrate, roleUrls, structureHash } from '../migrate/index.ts'
 
 /** The `APP_SECRET` of test databases. */
 export const TEST_APP_SECRET = 'test-secret-of-forty-bytes-not-for-production'
@@ -25,8 +25,10 @@ export interface TestDatabase {
  * Gives a test file a database of its own with `domains` migrated, in about 50 ms. Its roles are the template's, shared by all
  * copies, so use `urls` rather than deriving them from `adminUrl`.
  */
-export async function testDatabase(domains: readonly DomainSchema[]): Promise<TestDatabase> {
-  const serverUrl = testServerUrl()
+export async function testDatabase(
+  domains: readonly DomainSchema[],
+  serverUrl: string = testServerUrl(),
+): Promise<TestDatabase> {
   const template = templateName(domains)
   const database = `test_${randomBytes(6).toString('hex')}`
   await withAdministrator(serverUrl, async (client) => {
