@@ -141,6 +141,7 @@ class Product {
       if (this.stopping) return
       log(`${(error as Error).message}; waiting for the next change`)
       await Promise.all([...this.#children].map((child) => child.stop(RESTART_GRACE_MS)))
+      if (!this.stopping) this.#next = this.#forkApps(true)
     }
   }
 
