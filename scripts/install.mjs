@@ -68,7 +68,7 @@ function fingerprint() {
 
 /** The folders of the workspace's packages. */
 function packages() {
-  const [, globs] = /^packages:\n((?: +- .*\n)+)/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))
+  const [, globs] = /^packages:\n((?: *- .*\n)+)/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))
   return Array.from(globs.matchAll(/- (\S+)/g), ([, glob]) => glob)
     .flatMap((glob) => {
       if (!glob.endsWith('/*')) return [glob]
@@ -87,7 +87,7 @@ function prismaSchemas() {
 
 /** The version of Node that the workspace pins. */
 function pinnedNode() {
-  return /^ {2}node: (\S+)$/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))[1]
+  return /^ +node: (\d\S+)$/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))[1]
 }
 
 async function installPackages() {
