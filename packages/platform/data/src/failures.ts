@@ -35,9 +35,15 @@ export function explainPrismaFailure(error: unknown): unknown {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
   if (code === 'UNAVAILABLE' || unreachable.has(code as string)) return databaseUnavailable(error)
   if (code === 'DEADLINE_EXCEEDED' || code === 'P2024' || code === 'P2028') return deadlineExceeded(error)
-  if (code === 'P2034')
+  if (code === 'P2034' || isWriteConflict(error))
     return unavailable('WRITE_CONFLICT', 'Somebody changed the same thing at the same time. Try again.', error)
   return error
+}
+
+/** As the adapter has it: Prisma passes on what COMMIT says without a code of its own. */
+function isWriteConflict(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as { kind?: unknown } | undefined) : undefined
+  return cause?.kind === 'TransactionWriteConflict'
 }
 
 /** Prisma's words for a database that does not answer, closed the connection, or has no room for another. */

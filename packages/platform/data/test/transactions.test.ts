@@ -399,6 +399,7 @@ describe('connections for transactions', () => {
     left.release()
     const next = await transactions.open(theirs)
     await next.query({ text: 'BEGIN' })
+    await expect(left.query({ text: 'select 1' })).rejects.toThrow(/has ended/)
     expect((await next.query({ text: 'select app.tid()', rowMode: 'array' } as never)).rows).toEqual([[theirs]])
     await next.query({ text: 'ROLLBACK' })
     next.release()
