@@ -266,6 +266,16 @@ describe('a data directory that cannot be used', () => {
     await expect(started({ dataDir: join(file, 'data') })).rejects.toMatchObject({ code: 'NOT_A_DIRECTORY' })
   })
 
+  if (process.platform === 'linux') {
+    it('because there is no place for it', async () => {
+      const dataDir = '/proc/nowhere/data'
+      await expect(started({ dataDir })).rejects.toMatchObject({
+        code: 'NOT_PERMITTED',
+        message: expect.stringContaining(dataDir),
+      })
+    })
+  }
+
   it('because another version of PostgreSQL made it', async () => {
     const directory = await mkdtemp(join(root, 'older-'))
     await mkdir(join(directory, 'postgres/data'), { recursive: true })
