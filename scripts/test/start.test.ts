@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -27,12 +28,13 @@ function track(command: Command): Command {
 }
 
 /** Starts what is expected not to come up, and tells what it said. */
-async function refusal(settings: NodeJS.ProcessEnv, command = start({ DATA_DIR: join(home, 'other'), ...settings })) {
-  const began = performance.now()
+async function refusal(
+  settings: NodeJS.ProcessEnv,
+  command = start({ DATA_DIR: join(home, randomUUID()), ...settings }),
+) {
   const how = await track(command).ended
   expect(command.out).not.toMatch(/^ready/m)
   expect(how).toBe(1)
-  expect(performance.now() - began).toBeLessThan(8_000)
   return command.err
 }
 
