@@ -68,7 +68,7 @@ function fingerprint() {
 
 /** The folders of the workspace's packages. */
 function packages() {
-  const [, globs] = /^packages:\n((?: +- .*\n)+)/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))
+  const [, globs] = /^packages:\n((?: *- .*\n)+)/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))
   return Array.from(globs.matchAll(/- (\S+)/g), ([, glob]) => glob)
     .flatMap((glob) => {
       if (!glob.endsWith('/*')) return [glob]
@@ -87,7 +87,7 @@ function prismaSchemas() {
 
 /** The version of Node that the workspace pins. */
 function pinnedNode() {
-  return /^ {2}node: (\S+)$/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))[1]
+  return /^ +node: (\d\S+)$/m.exec(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8'))[1]
 }
 
 async function installPackages() {
@@ -119,31 +119,42 @@ function pnpm() {
   return [windows ? 'npx.cmd' : 'npx', '--yes', packageManager]
 }
 
-/** Runs one step in a process group of its own, so that nothing of it outlives this process's end. */
+/**
+ * Runs a command in a process group of its own, which ends with this process, however that ends: the standard input of the group's
+ * leader is a pipe from here, and when it closes the group is killed. Otherwise an installation whose command was killed would go on,
+ * and the next one would run into it.
+ */
+const LEASH = `exec 3<&0
+"$@" </dev/null 3<&- &
+step=$!
+{ cat >/dev/null; kill -9 0; } <&3 &
+wait "$step"`
+
+/** Runs one step to its end. */
 function run(step, [command, ...first], rest) {
   const { NODE_ENV: _, ...env } = process.env // Production leaves out packages that running from sources needs.
   const PATH = [bin, env.PATH].join(delimiter)
+  const options = {
+    cwd: root,
+    env: { ...env, PATH, TURBO_TELEMETRY_DISABLED: '1', CHECKPOINT_DISABLE: '1' },
+    stdio: [windows ? 'ignore' : 'pipe', 'inherit', 'inherit'],
+    detached: !windows,
+    shell: windows,
+  }
   console.log(`→ ${step}`)
   return new Promise((resolve, reject) => {
-    const child = spawn(command, [...first, ...rest], {
-      cwd: root,
-      env: { ...env, PATH, TURBO_TELEMETRY_DISABLED: '1', CHECKPOINT_DISABLE: '1' },
-      stdio: ['ignore', 'inherit', 'inherit'],
-      detached: !windows,
-      shell: windows,
-    })
+    const line = [command, ...first, ...rest]
+    const child = windows ? spawn(command, line.slice(1), options) : spawn('sh', ['-c', LEASH, 'sh', ...line], options)
     const interrupt = (signal) => {
-      try {
-        process.kill(windows ? child.pid : -child.pid, 'SIGKILL')
-      } catch {} // It ended by itself.
       rmSync(lock, { force: true })
-      process.exit(128 + constants.signals[signal])
+      process.exit(128 + constants.signals[signal]) // The leash ends the rest.
     }
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
     for (const signal of signals) process.on(signal, interrupt)
     child.on('error', (error) => reject(new InstallError(`${command} cannot be run: ${error.message}`)))
     child.on('exit', (code, signal) => {
       for (const name of signals) process.removeListener(name, interrupt)
+      if (child.stdin) child.stdin.end()
       if (code === 0) resolve()
       else
         reject(

@@ -7,9 +7,10 @@
  * another's; they race to create the next number, which one of them can. The holder is whoever wrote the highest.
  */
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
+import { explainFileError, makeDataDirectory } from '@offshoot/data/server'
 
 /** What a running product says of itself. */
 export interface Running {
@@ -34,15 +35,13 @@ interface Note {
 export async function claim(dataDir: string): Promise<Instance | Running> {
   const token = randomUUID()
   const self: Running & { token: string } = { pid: process.pid, token }
-  await mkdir(dataDir, { recursive: true }).catch((error) => {
-    throw new Error(
-      `The data directory ${dataDir} cannot be used (${error.code}); correct it, or set DATA_DIR to another`,
-    )
-  })
+  await makeDataDirectory(dataDir)
   const server = await answering(() => JSON.stringify(self))
   const note = JSON.stringify({ port: (server.address() as AddressInfo).port, token } satisfies Note)
   const own = join(dataDir, `${token}.tmp`)
-  await writeFile(own, note, { mode: 0o600 })
+  await writeFile(own, note, { mode: 0o600 }).catch((error) => {
+    throw explainFileError(error, dataDir)
+  })
 
   try {
     for (;;) {

@@ -3,7 +3,7 @@
  * together and ends together.
  */
 import { existsSync, globSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Environment, readEnvironment } from '@offshoot/config'
 import { demo } from '@offshoot/host/demo'
@@ -91,6 +91,7 @@ class Product {
   async #startAndServe(): Promise<number> {
     const migration = this.#forkMigration()
     const apps = this.#forkApps(false)
+    await this.#checkSettings()
     this.#opening = this.#openDatabase()
     this.#database = await this.#opening
     await this.#migrate(migration)
@@ -104,6 +105,13 @@ class Product {
     const how = await ended
     if (!this.stopping) log(how)
     return 1
+  }
+
+  /** All that is wrong with the settings is said before anything is made. Loaded here, while the processes load what they need. */
+  async #checkSettings(): Promise<void> {
+    const { loadGatewayConfig } = await import('@offshoot/gateway/config')
+    const domains = globSync('packages/domains/*/package.json', { cwd: root }).map((file) => basename(dirname(file)))
+    loadGatewayConfig(this.#env, domains.sort())
   }
 
   async stop(): Promise<void> {
@@ -141,6 +149,7 @@ class Product {
       if (this.stopping) return
       log(`${(error as Error).message}; waiting for the next change`)
       await Promise.all([...this.#children].map((child) => child.stop(RESTART_GRACE_MS)))
+      if (!this.stopping) this.#next = this.#forkApps(true)
     }
   }
 

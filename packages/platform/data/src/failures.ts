@@ -35,7 +35,7 @@ export function explainPrismaFailure(error: unknown): unknown {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
   if (code === 'UNAVAILABLE' || unreachable.has(code as string)) return databaseUnavailable(error)
   if (code === 'DEADLINE_EXCEEDED' || code === 'P2024' || code === 'P2028') return deadlineExceeded(error)
-  if (code === 'P2034' || (code === 'P2010' && conflicts.has(originalCode(error))))
+  if (code === 'P2034' || isWriteConflict(error) || (code === 'P2010' && conflicts.has(originalCode(error))))
     return unavailable('WRITE_CONFLICT', 'Somebody changed the same thing at the same time. Try again.', error)
   return error
 }
@@ -45,6 +45,12 @@ const conflicts = new Set<unknown>(['40001', '40P01'])
 
 const originalCode = (error: unknown): unknown =>
   (error as AdapterFailure).meta?.driverAdapterError?.cause?.originalCode
+
+/** As the adapter has it: Prisma passes on what COMMIT says without a code of its own. */
+function isWriteConflict(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as { kind?: unknown } | undefined) : undefined
+  return cause?.kind === 'TransactionWriteConflict'
+}
 
 /** Prisma's words for a database that does not answer, closed the connection, or has no room for another. */
 const unreachable = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2037'])

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `prisma-generate`: generates the Prisma client of the package in the current directory, offline, and rewrites its
- * types so that domain code never names its tenant.
+ * types so that domain code never names its tenant, and its runtime so that clients share what they can.
  *
  * Every key of a tenant model starts with `tenantId`, so Prisma's types ask for `where: { tenantId_id: { tenantId, id } }`.
  * The lane knows the tenant and completes the key when the query runs; here the types learn the same: `where: { id }`.
@@ -48,6 +48,15 @@ export function rewriteModel(model: string, source: string): string {
   )
 }
 
+/** Rewrites the generated `internal/class.ts`: clients of one schema share their query compiler (shared-compiler.ts says why). */
+export function shareCompiler(source: string): string {
+  const runtime = /getRuntime: async \(\) => (await import\("[^"]+"\)),/
+  if (!runtime.test(source)) throw new Error('No getRuntime in what Prisma generated; generate.ts must learn it')
+  return source
+    .replace(/^import /m, `import { sharingCompilers } from '@offshoot/data/shared-compiler'\nimport `)
+    .replace(runtime, 'getRuntime: async () => sharingCompilers($1),')
+}
+
 /** Generates the client of the package at `directory` into its `src/generated/prisma`. */
 export function generate(directory: string): void {
   const cli = join(createRequire(import.meta.url).resolve('prisma/package.json'), '..', 'build', 'index.js')
@@ -74,6 +83,8 @@ export function generate(directory: string): void {
     const path = join(models, file)
     writeFileSync(path, rewriteModel(file.slice(0, -'.ts'.length), readFileSync(path, 'utf8')))
   }
+  const client = join(directory, OUTPUT, 'internal', 'class.ts')
+  writeFileSync(client, shareCompiler(readFileSync(client, 'utf8')))
 }
 
 if (import.meta.main) {

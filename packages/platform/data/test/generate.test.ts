@@ -57,6 +57,12 @@ model Setting {
     )
   })
 
+  it('lets the clients of a schema share their query compiler', () => {
+    expect(readFileSync(join(directory, 'src/generated/prisma/internal/class.ts'), 'utf8')).toMatch(
+      /getRuntime: async \(\) => sharingCompilers\(await import\("/,
+    )
+  })
+
   it('makes the tenant optional in keys of several columns', () => {
     expect(model('OrderLine')).toMatch(
       /CompoundUniqueInput = \{\n {2}tenantId\?: string\n {2}orderId: string\n {2}position: number\n/,

@@ -16,8 +16,7 @@ let server: Server
 let shop: Shop
 beforeAll(async () => {
   server = await startServer({ dataDir, durable: false })
-  process.env.TEST_DATABASE_URL = server.url
-  shop = await openShop()
+  shop = await openShop({}, server.url)
 })
 afterAll(async () => {
   await shop.lanes.close()

@@ -266,6 +266,16 @@ describe('a data directory that cannot be used', () => {
     await expect(started({ dataDir: join(file, 'data') })).rejects.toMatchObject({ code: 'NOT_A_DIRECTORY' })
   })
 
+  if (process.platform === 'linux') {
+    it('because there is no place for it', async () => {
+      const dataDir = '/proc/nowhere/data'
+      await expect(started({ dataDir })).rejects.toMatchObject({
+        code: 'NOT_PERMITTED',
+        message: expect.stringContaining(dataDir),
+      })
+    })
+  }
+
   it('because another version of PostgreSQL made it', async () => {
     const directory = await mkdtemp(join(root, 'older-'))
     await mkdir(join(directory, 'postgres/data'), { recursive: true })
@@ -279,11 +289,14 @@ describe('a data directory that cannot be used', () => {
     await expect(started({ dataDir: directory })).rejects.toMatchObject({ code: 'NOT_A_CLUSTER' })
   })
 
-  it.skipIf(process.getuid?.() === 0)('because it may not be written', async () => {
-    const directory = await mkdtemp(join(root, 'sealed-'))
-    await chmod(directory, 0o500)
-    await expect(started({ dataDir: directory })).rejects.toMatchObject({ code: 'NOT_PERMITTED' })
-  })
+  // Root may write anywhere.
+  if (process.getuid?.() !== 0) {
+    it('because it may not be written', async () => {
+      const directory = await mkdtemp(join(root, 'sealed-'))
+      await chmod(directory, 0o500)
+      await expect(started({ dataDir: directory })).rejects.toMatchObject({ code: 'NOT_PERMITTED' })
+    })
+  }
 })
 
 describe('waiting for a database', () => {

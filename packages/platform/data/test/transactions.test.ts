@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Lane } from '../src/index.ts'
+import type { Lane, LaneTransaction } from '../src/index.ts'
+import { openTransactions } from '../src/transactions.ts'
 import { startProxy } from './shop/proxy.ts'
 import { newTenant, openShop, type Shop, shopLanes } from './shop/shop.ts'
 import type { PrismaClient } from './shop/src/generated/prisma/client.ts'
@@ -109,13 +110,46 @@ describe('a transaction', () => {
     expect(await inLane((db) => db.order.count())).toBe(1)
   })
 
+  it('that is over sends nothing into the next one on its connection', async () => {
+    const lanes = await shopLanes(shop.database.urls.shop!.serving, { transactionConnections: 1 })
+    for (let delay = 0; delay < 6; delay++) {
+      let late: Promise<unknown> | undefined
+      const failed = lanes.use(ours, (db) =>
+        db.transaction(async (tx) => {
+          await tx.order.count()
+          const lines = { create: [1, 2, 3].map((position) => ({ position, sku: 'late' })) }
+          late = tx.order.create({ data: { key: 'late', lines }, include: { lines: true } }).catch(String)
+          for (let i = 0; i < delay; i++) await new Promise(setImmediate)
+          throw new Error('over')
+        }),
+      )
+      const next = lanes.use(theirs, (db) =>
+        db.transaction(async (tx) => {
+          for (let i = 0; i < 5; i++) expect(await tx.order.count()).toBe(0)
+        }),
+      )
+      await expect(failed).rejects.toThrow('over')
+      await next
+      await late
+    }
+    expect(await inLane((db) => db.order.count())).toBe(1)
+    await lanes.close()
+  })
+
   it('refuses its handle once it has ended', async () => {
     await inLane(async (db) => {
       const tx = await db.transaction(async (handle) => handle)
       shop.sent.length = 0
       await expect(tx.order.count()).rejects.toThrow(/revoked/)
       await expect(tx.order.lock(order)).rejects.toThrow(/revoked/)
-      expect(shop.sent).toEqual([])
+      let failed!: typeof tx
+      const undone = db.transaction(async (handle) => {
+        failed = handle
+        throw new Error('no')
+      })
+      await expect(undone).rejects.toThrow('no')
+      await expect(failed.order.count()).rejects.toThrow(/revoked/)
+      expect(shop.sent.filter(({ sql }) => !/^(BEGIN|ROLLBACK)$/.test(sql))).toEqual([])
       expect(await db.order.count()).toBe(1)
     })
   })
@@ -139,11 +173,13 @@ describe('a transaction', () => {
 
   it('that collides with another says so, for the caller to try again', async () => {
     await inLane(async (db) => {
+      let counted = 0
       const raise = (key: string) =>
         db.transaction(
           async (tx) => {
             const count = await tx.order.count()
-            await pause(50)
+            counted++
+            while (counted < 2) await pause(1)
             await tx.order.create({ data: { key, note: String(count) } })
           },
           { isolation: 'Serializable' },
@@ -252,16 +288,19 @@ describe('an abandoned transaction', () => {
   it('does not come back to life in the next transaction on its connection', async () => {
     const lanes = await shopLanes(shop.database.urls.shop!.serving, { transactionConnections: 1 })
     const lease = lanes.open(ours)
-    let kept!: Parameters<Parameters<Db['transaction']>[0]>[0]
+    let keep!: (tx: LaneTransaction<PrismaClient>) => void
+    const keeping = new Promise<LaneTransaction<PrismaClient>>((resolve) => {
+      keep = resolve
+    })
     const outcome = lease.lane
       .transaction(async (tx) => {
-        kept = tx
         await tx.order.count()
+        keep(tx)
         await pause(100)
         await tx.order.create({ data: { key: 'late' } })
       })
       .catch((error) => error)
-    await pause(50)
+    const kept = await keeping
     lease.close()
     await lanes.use(theirs, (db) =>
       db.transaction(async (tx) => {
@@ -350,5 +389,20 @@ describe('connections for transactions', () => {
       ),
     }))
     expect(rows).toEqual([{ idle: '5s', statement: '2s' }])
+  })
+
+  it('are not used again with a transaction open, however it was left', async () => {
+    const transactions = openTransactions({ connectionString: shop.database.urls.shop!.serving }, 1)
+    const left = await transactions.open(ours)
+    await left.query({ text: 'BEGIN' })
+    await left.query({ text: 'select 1' })
+    left.release()
+    const next = await transactions.open(theirs)
+    await next.query({ text: 'BEGIN' })
+    await expect(left.query({ text: 'select 1' })).rejects.toThrow(/has ended/)
+    expect((await next.query({ text: 'select app.tid()', rowMode: 'array' } as never)).rows).toEqual([[theirs]])
+    await next.query({ text: 'ROLLBACK' })
+    next.release()
+    await transactions.close()
   })
 })

@@ -1,4 +1,5 @@
 /** The embedded PostgreSQL, and waiting for any other. */
-export { ServerError, type ServerErrorCode } from './errors.ts'
+export { makeDataDirectory } from './directory.ts'
+export { explainFileError, ServerError, type ServerErrorCode } from './errors.ts'
 export { ensureServer, type Server, type ServerOptions, startServer } from './start.ts'
 export { type WaitOptions, waitForDatabase } from './wait.ts'

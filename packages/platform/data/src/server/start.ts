@@ -3,12 +3,13 @@
  * its owner, even if that is killed; should it outlive it, whoever needs it next becomes its owner.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findBinaries } from './binaries.ts'
 import { type Cluster, homeOf, openCluster } from './cluster.ts'
+import { makeDataDirectory } from './directory.ts'
 import { explainFileError, ServerError } from './errors.ts'
 import { withLock } from './lock.ts'
 import {
@@ -59,7 +60,7 @@ export async function ensureServer(options: ServerOptions): Promise<Server> {
   const { durable = true, log = () => {} } = options
   const dataDir = resolve(options.dataDir)
   try {
-    await mkdir(dataDir, { recursive: true })
+    await makeDataDirectory(dataDir)
     return await withLock(lockOf(dataDir), async () => {
       const user = unprivilegedUser(homeOf(dataDir))
       const binaries = await findBinaries(dataDir, user, log)

@@ -33,8 +33,10 @@ export interface TestDatabase {
  * Gives a test file a database of its own with `domains` migrated, in about 50 ms. Its roles are the template's, shared by all
  * copies, so use `urls` rather than deriving them from `adminUrl`.
  */
-export async function testDatabase(domains: readonly DomainSchema[]): Promise<TestDatabase> {
-  const serverUrl = testServerUrl()
+export async function testDatabase(
+  domains: readonly DomainSchema[],
+  serverUrl: string = testServerUrl(),
+): Promise<TestDatabase> {
   const template = templateName(domains)
   const database = `test_${randomBytes(6).toString('hex')}`
   await withAdministrator(serverUrl, async (client) => {

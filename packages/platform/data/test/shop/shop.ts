@@ -25,8 +25,8 @@ export interface Shop {
 }
 
 /** A database with the shop's tables, and lanes on it. */
-export async function openShop(options: Partial<LanesOptions<PrismaClient>> = {}): Promise<Shop> {
-  const database = await testDatabase([shop])
+export async function openShop(options: Partial<LanesOptions<PrismaClient>> = {}, serverUrl?: string): Promise<Shop> {
+  const database = await testDatabase([shop], serverUrl)
   const sent: Sent[] = []
   const lanes = await shopLanes(database.urls.shop!.serving, {
     onStatement: (sql, tenant) => sent.push({ sql, tenant }),
