@@ -87,7 +87,10 @@ async function open(directory: string, cleanUp: (() => Promise<unknown>)[]): Pro
   cleanUp.push(() => lanes.close())
   const onTrouble = (error: unknown) => error && console.error(error)
   const transports = [
-    { name: 'PostgreSQL', transport: postgresTransport({ url: roleUrls(server.url, 'events', secret).serving, onTrouble }) },
+    {
+      name: 'PostgreSQL',
+      transport: postgresTransport({ url: roleUrls(server.url, 'events', secret).serving, onTrouble }),
+    },
   ]
   const nats = await startNats(join(directory, 'nats'), cleanUp)
   if (nats) transports.push({ name: 'NATS', transport: await natsTransport({ url: nats, onTrouble }) })
@@ -130,7 +133,9 @@ async function startNats(directory: string, cleanUp: (() => Promise<unknown>)[])
       probe.close(() => resolve(port))
     })
   })
-  const child: ChildProcess = spawn('nats-server', ['-js', '-a', '127.0.0.1', '-p', `${port}`, '-sd', directory], { stdio: 'ignore' })
+  const child: ChildProcess = spawn('nats-server', ['-js', '-a', '127.0.0.1', '-p', `${port}`, '-sd', directory], {
+    stdio: 'ignore',
+  })
   cleanUp.push(
     () =>
       new Promise((resolve) => {
@@ -171,14 +176,19 @@ async function emitting({ lanes }: Bench): Promise<Target[]> {
     times[1].push(without)
     ratios.push(withEvent / without)
   }
-  console.log(`a transaction of two writes: ${median(times[1]).toFixed(2)} ms, with an event ${median(times[0]).toFixed(2)} ms`)
+  console.log(
+    `a transaction of two writes: ${median(times[1]).toFixed(2)} ms, with an event ${median(times[0]).toFixed(2)} ms`,
+  )
   return [{ what: 'transaction with an event ÷ without', is: median(ratios), atMost: 1.25 }]
 }
 
 async function latency(bench: Bench, name: string, transport: Transport): Promise<Target[]> {
   await reset(bench)
   let arrived = (_: number) => {}
-  const runtime = await bench.start([handler('latency', [on(Measured, async () => arrived(performance.now()))])], transport)
+  const runtime = await bench.start(
+    [handler('latency', [on(Measured, async () => arrived(performance.now()))])],
+    transport,
+  )
   const times: number[] = []
   for (let i = 0; i < 220; i++) {
     const handled = new Promise<number>((resolve) => {
@@ -268,7 +278,15 @@ async function reset({ admin }: Bench): Promise<void> {
   await nextTurn()
 }
 
-const productOf = (id: string) => ({ id, sku: id, name: 'Thing', priceMinor: 1n, currency: 'EUR', stock: 0, search: id })
+const productOf = (id: string) => ({
+  id,
+  sku: id,
+  name: 'Thing',
+  priceMinor: 1n,
+  currency: 'EUR',
+  stock: 0,
+  search: id,
+})
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)

@@ -92,7 +92,11 @@ async function main([name = '', ...args]: string[]): Promise<boolean> {
   loadDatabaseConfig(env, databases) // What is wrong with it is said before anything is started.
   const database = await openDatabase(env, log)
   try {
-    const { adminUrl = '', adminUrls, appSecret } = loadDatabaseConfig({ ...env, DATABASE_URL: database.url }, databases)
+    const {
+      adminUrl = '',
+      adminUrls,
+      appSecret,
+    } = loadDatabaseConfig({ ...env, DATABASE_URL: database.url }, databases)
     const reachable = schemas.filter((schema) => adminUrl || adminUrls[schema.name])
     if (reachable.length === 0)
       throw new ConfigError(['DATABASE_URL: must be set in production: the administrator of the database'])

@@ -1,6 +1,7 @@
 /**
  * `npm test -- [package…] [options of Vitest…]`: the tests of all packages, or of those that are named, on one PostgreSQL. What did
- * not change since it last passed is not run again; `--force` runs it all the same.
+ * not change since it last passed is not run again; `--force` runs it all the same. `npm run test:faults` (`--faults`): what takes minutes, since processes,
+ * brokers and databases are killed in it.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -25,7 +26,8 @@ const packages = globSync('{apps/*,packages/*/*,benchmarks,scripts}/package.json
 
 async function main(args: string[]): Promise<number> {
   const force = args.includes('--force')
-  const rest = args.filter((argument) => argument !== '--force')
+  const faults = args.includes('--faults')
+  const rest = args.filter((argument) => argument !== '--force' && argument !== '--faults')
   const chosen: string[] = []
   while (rest[0] && packages.some((directory) => basename(directory) === rest[0])) chosen.push(rest.shift()!)
   rmSync(SUMMARY, { force: true })
@@ -35,9 +37,10 @@ async function main(args: string[]): Promise<number> {
   const server = await testServer()
   onInterrupt(() => server.stop())
   const filters = chosen.map((name) => `--filter=@offshoot/${name}`)
-  const turbo = ['run', 'test', '--concurrency=2', '--continue', '--output-logs=new-only', ...filters]
+  const task = faults ? ['test:faults', '--concurrency=1'] : ['test', '--concurrency=2'] // faults measure how long things take
+  const turbo = ['run', ...task, '--continue', '--output-logs=new-only', ...filters]
   const { code } = await run('turbo', [...turbo, ...(force ? ['--force'] : []), '--', ...rest], {
-    env: { TEST_DATABASE_URL: server.url },
+    env: { TEST_DATABASE_URL: server.url, ...(faults && { FAULTS: '1' }) },
   }).finally(() => server.stop())
 
   const tested = chosen.length > 0 ? packages.filter((directory) => chosen.includes(basename(directory))) : packages

@@ -59,18 +59,18 @@ export async function testDatabase(
         roleUrls(adminUrl, name, TEST_APP_SECRET, template),
       ]),
     ),
-    admin: (sql, values) =>
-      withAdministrator(adminUrl, async (client) => (await client.query<any>({ text: sql, values })).rows),
+    admin: askAs(adminUrl),
     drop: () => dropDatabase(serverUrl, database),
   }
 }
 
-/** An empty database, not even provisioned: for tests of provisioning and of migrations. */
-export async function emptyDatabase(): Promise<Pick<TestDatabase, 'adminUrl' | 'drop'>> {
+/** An empty database, not even provisioned: for tests of provisioning, of migrations, and of what finds its roles by the database's name. */
+export async function emptyDatabase(): Promise<Pick<TestDatabase, 'adminUrl' | 'admin' | 'drop'>> {
   const serverUrl = testServerUrl()
   const database = `test_${randomBytes(6).toString('hex')}`
   await withAdministrator(serverUrl, (client) => client.query(`CREATE DATABASE ${database} TEMPLATE template0`))
-  return { adminUrl: inDatabase(serverUrl, database), drop: () => dropDatabase(serverUrl, database) }
+  const adminUrl = inDatabase(serverUrl, database)
+  return { adminUrl, admin: askAs(adminUrl), drop: () => dropDatabase(serverUrl, database) }
 }
 
 function testServerUrl(): string {
@@ -113,6 +113,11 @@ async function ensureTemplate(
 
 async function dropDatabase(serverUrl: string, database: string): Promise<void> {
   await withAdministrator(serverUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`))
+}
+
+function askAs(adminUrl: string): TestDatabase['admin'] {
+  return (sql, values) =>
+    withAdministrator(adminUrl, async (client) => (await client.query<any>({ text: sql, values })).rows)
 }
 
 async function withAdministrator<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
