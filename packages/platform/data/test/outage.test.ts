@@ -12,7 +12,6 @@ import type { PrismaClient } from './shop/src/generated/prisma/client.ts'
 // A server of this file's own: it is stopped and started.
 const dataDir = mkdtempSync(join(tmpdir(), 'offshoot-outage-'))
 const port = () => Number(new URL(server.url).port)
-const { TEST_DATABASE_URL } = process.env
 let server: Server
 let shop: Shop
 beforeAll(async () => {
