@@ -16,6 +16,10 @@ const programs: Record<string, { about: string; load(): Promise<{ run: Program }
     about: 'from npm start to ready, in a fresh clone and after that',
     load: () => import('./start.ts'),
   },
+  events: {
+    about: 'events: what emitting costs, how soon they are handled, how many a second',
+    load: () => import('./events.ts'),
+  },
 }
 
 /** Programs that are run one after the other. */
