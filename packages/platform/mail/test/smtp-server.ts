@@ -20,7 +20,7 @@ export interface SmtpServer {
 export async function openSmtpServer(): Promise<SmtpServer> {
   const received: Received[] = []
   const sockets = new Set<Socket>()
-  const server = createServer(async (socket) => {
+  async function talk(socket: Socket): Promise<void> {
     sockets.add(socket.on('error', () => {}))
     const say = (line: string) => socket.write(`${line}\r\n`)
     let [from, to, data] = ['', [] as string[], undefined as string[] | undefined]
@@ -48,6 +48,9 @@ export async function openSmtpServer(): Promise<SmtpServer> {
       } else if (line === 'QUIT') socket.end('221 bye\r\n')
       else say('250 ok')
     }
+  }
+  const server = createServer((socket) => {
+    talk(socket).catch(() => socket.destroy()) // the client is gone
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,0 +1,16 @@
+import { describe } from 'vitest'
+import { type NatsServer, natsIsInstalled, startNats } from '../../../../packages/platform/events/test/nats-server.ts'
+
+/** The same tests with PostgreSQL carrying the events, and with NATS. */
+export function describeOverEachTransport(
+  what: string,
+  tests: (start: () => Promise<NatsServer | undefined>) => void,
+): void {
+  describe(`${what}, over PostgreSQL`, () => tests(async () => undefined))
+  describeOverNats(what, tests)
+}
+
+export function describeOverNats(what: string, tests: (start: () => Promise<NatsServer>) => void): void {
+  const reason = natsIsInstalled ? '' : ' (skipped: nats-server is not installed)'
+  describe.skipIf(!natsIsInstalled)(`${what}, over NATS${reason}`, () => tests(startNats))
+}
