@@ -299,6 +299,26 @@ async function assertBalanced(
   }
 }
 
+/** Customers who order all the time, and cancel now and then, until they are stopped. */
+export function customersOf(shops: readonly Shop[]): { stop(): Promise<void> } {
+  let open = true
+  async function customer(shop: Shop): Promise<void> {
+    for (let n = 0; open; n++) {
+      const order = await shop.place({ paymentMethod: n % 3 === 0 ? 'pm_lost_answer' : 'pm_ok' })
+      await pause(Math.random() * 800)
+      if (n % 4 === 0) await shop.cancel(order)
+    }
+  }
+  const all = Promise.all([...shops, ...shops].map(customer))
+  all.catch(() => {}) // whoever stops them is told
+  return {
+    async stop() {
+      open = false
+      await all
+    },
+  }
+}
+
 /** Resolves once `condition` holds; rejects after `ms`. */
 export async function until(condition: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   for (const end = Date.now() + ms; !(await condition()); await pause(20)) {
