@@ -86,7 +86,7 @@ export async function openSystemPool(options: SystemPoolOptions): Promise<System
 async function open({ url, schema, audit, connections = 4, statementTimeout = 60_000 }: SystemPoolOptions) {
   await assertSystemRole(url, schema)
   const who = { host: hostname(), pid: process.pid, program: process.argv.slice(1, 2).join('') || process.title }
-  const applicationName = `offshoot ${schema} system ${who.pid}@${who.host}`.slice(0, 63)
+  const applicationName = `offshoot ${schema} system ${who.pid} ${who.host}`.slice(0, 63)
   const role = decodeURIComponent(new URL(url).username)
   const pool = new pg.Pool({
     connectionString: url,
