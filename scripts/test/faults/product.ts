@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
-import { root } from '../database.ts'
+import { root } from '../../database.ts'
 
 export const temporary = () => mkdtemp(join(tmpdir(), 'offshoot-start-'))
 
