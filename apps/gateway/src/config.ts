@@ -29,6 +29,10 @@ export interface GatewayConfig {
   eventsKeepDays: number
   /** A NATS server that carries events instead of PostgreSQL. */
   natsUrl: string | undefined
+  /** The Unleash server that says how flags stand; undefined when none does. */
+  unleash: { url: string; token: string } | undefined
+  /** What flags that depend on the environment are told. */
+  flagsEnvironment: string
   /** The administrator's URL, for whoever migrates; serving needs none when every domain has its own URL. */
   adminUrl: string | undefined
   /** The administrators of domains that live in a database of their own, by domain. */
@@ -98,7 +102,10 @@ export function gatewaySettings(domains: readonly string[]) {
       .string()
       .min(1)
       .default('.data')
-      .register(settings, { about: 'Where the embedded PostgreSQL keeps its data; development only.' }),
+      .register(settings, {
+        about:
+          'Where the embedded PostgreSQL keeps its data (development only), and where a process keeps the last known state of flags for its next start.',
+      }),
     DATABASE_URL: postgresUrl.optional().register(settings, {
       about: 'The administrator of the database: creates schemas and roles, and migrates.',
       otherwise: 'an embedded PostgreSQL in DATA_DIR; production needs this or the URLs of all domains',
@@ -119,6 +126,34 @@ export function gatewaySettings(domains: readonly string[]) {
       about:
         'For how many days events are kept after they were published and handled. Projections are rebuilt from what is kept. At least 8: for 7 days a broker may deliver again what it has lost.',
     }),
+    UNLEASH_URL: z
+      .url({ protocol: /^https?$/ })
+      .refine((value) => !/[?#]/.test(value))
+      .describe('http://host:port/api')
+      .optional()
+      .register(settings, {
+        about: 'The API of the Unleash server that switches flags. It may be away at any time.',
+        otherwise: 'each flag has the default of its declaration',
+      }),
+    UNLEASH_TOKEN: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,500}$/)
+      .describe('a backend token of the Unleash server')
+      .optional()
+      .register(settings, {
+        about: 'A backend token of that server, for the environment whose flags are meant.',
+        otherwise: 'needed when UNLEASH_URL is set',
+        secret: true,
+      }),
+    UNLEASH_ENVIRONMENT: z
+      .string()
+      .regex(/^[\w.~-]{1,100}$/)
+      .describe('the name of an environment')
+      .optional()
+      .register(settings, {
+        about: 'What constraints of flags by environment are compared with.',
+        otherwise: 'development, or production in production',
+      }),
     SMTP_URL: z
       .url({ protocol: /^smtps?$/ })
       .describe('smtp://user:password@host:port')
@@ -162,11 +197,14 @@ export function loadDatabaseConfig(
 export function loadGatewayConfig(env: Environment, domains: readonly string[]): GatewayConfig {
   const production = env.NODE_ENV === 'production'
   const config = loadConfig(gatewaySettings(domains), env, (given) => {
-    if (!production) return []
+    const tokenless =
+      given.UNLEASH_URL && !given.UNLEASH_TOKEN ? ['UNLEASH_TOKEN: must be set where UNLEASH_URL is'] : []
+    if (!production) return tokenless
     const homeless = domains.filter(
       (domain) => !given.DATABASE_URL && !databaseOf(given, domain, '') && !databaseOf(given, domain, 'ADMIN_'),
     )
     return [
+      ...tokenless,
       ...(given.PUBLIC_URL ? [] : ['PUBLIC_URL: must be set in production']),
       ...homeless.map((domain) => `${upper(domain)}_DATABASE_URL: must be set in production, or DATABASE_URL`),
     ]
@@ -192,6 +230,8 @@ export function loadGatewayConfig(env: Environment, domains: readonly string[]):
     adminUrl: config.DATABASE_URL,
     adminUrls,
     natsUrl: config.NATS_URL,
+    unleash: config.UNLEASH_URL ? { url: config.UNLEASH_URL, token: config.UNLEASH_TOKEN! } : undefined,
+    flagsEnvironment: config.UNLEASH_ENVIRONMENT ?? (production ? 'production' : 'development'),
     eventsKeepDays: config.EVENTS_KEEP_DAYS,
     systemUrl(domain) {
       return roleUrls(this.databaseUrl(domain), domain, config.APP_SECRET).system

@@ -1,8 +1,12 @@
+import type { Flags } from '@offshoot/flags'
 import type { Host } from '@offshoot/host'
 import { type RequestHandler, Router } from 'express'
 
-/** `/livez` says that this process runs, and asks nobody; `/readyz` says whether it can serve, dependency by dependency. */
-export function health(host: Pick<Host, 'health'>): RequestHandler {
+/**
+ * `/livez` says that this process runs, and asks nobody; `/readyz` says whether it can serve, dependency by dependency. What is degraded is served without, and
+ * takes nobody out of service.
+ */
+export function health(host: Pick<Host, 'health'>, flags: Pick<Flags, 'health'>): RequestHandler {
   const router = Router()
   router.get('/livez', (_, response) => {
     response.json({ status: 'live' })
@@ -10,9 +14,11 @@ export function health(host: Pick<Host, 'health'>): RequestHandler {
   router.get('/readyz', async (_, response) => {
     const databases = await host.health()
     const ready = Object.values(databases).every((state) => state === 'up')
-    const dependencies = Object.fromEntries(
-      Object.entries(databases).map(([domain, state]) => [`database:${domain}`, state]),
-    )
+    const { server, status } = flags.health()
+    const dependencies = {
+      ...Object.fromEntries(Object.entries(databases).map(([domain, state]) => [`database:${domain}`, state])),
+      ...(server && { flags: status }),
+    }
     response.status(ready ? 200 : 503).json({ status: ready ? 'ready' : 'not ready', dependencies })
   })
   return router

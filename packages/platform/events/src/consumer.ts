@@ -126,8 +126,13 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     }))
   }
 
-  /** Handlers that take one event at a time, and those that take many. */
-  const kinds = [handlers.filter(({ batch }) => !batch), handlers.filter(({ batch }) => batch)]
+  const free = handlers.filter(({ holds }) => !holds)
+  /** Handlers that take one event at a time, those that take many, and each that may hold events back. */
+  const kinds = [
+    free.filter(({ batch }) => !batch),
+    free.filter(({ batch }) => batch),
+    ...handlers.filter(({ holds }) => holds).map((handler) => [handler]),
+  ]
     .filter((kind) => kind.length > 0)
     .map((kind) => ({
       names: kind.map(({ name }) => name),
@@ -137,6 +142,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
   /** One tenant has at most three quarters of the places. */
   const share = Math.max(1, Math.ceil(options.concurrency * 0.75))
   const running = new Map<TenantId, number>()
+  /** By handler, the tenants that it was seen to hold events back for. */
+  const held = new Map<string, Set<TenantId>>()
   let busy = 0
   let stopping = false
   let lastRecovery = 0
@@ -191,13 +198,33 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     each: number,
     lease: string,
   ): Promise<Head[]> {
-    const counts = Object.fromEntries([...running].map(([tenant, count]) => [tenant, count * each]))
-    const { rows } = await pool.query<Head>({
-      name: 'claim',
-      text: `SELECT * FROM ${schema}.claim($1, $2, $3, $4, $5, $6)`,
-      values: [names, abandoned, perTenant, most, JSON.stringify(abandoned ? {} : counts), lease],
-    })
-    return rows
+    const { holds = () => false } = byName.get(names[0]!)!
+    for (;;) {
+      const counts: Record<string, number> = {}
+      if (!abandoned) for (const [tenant, count] of running) counts[tenant] = count * each
+      for (const tenant of held.get(names[0]!) ?? []) {
+        if (holds(tenant)) counts[tenant] = perTenant
+        else held.get(names[0]!)!.delete(tenant)
+      }
+      const { rows } = await pool.query<Head>({
+        name: 'claim',
+        text: `SELECT * FROM ${schema}.claim($1, $2, $3, $4, $5, $6)`,
+        values: [names, abandoned, perTenant, most, JSON.stringify(counts), lease],
+      })
+      const back = rows.filter(({ tenant_id }) => holds(tenant_id))
+      for (const head of back) await giveBack(head)
+      if (back.length < rows.length || rows.length === 0) return rows.filter((head) => !back.includes(head))
+    }
+  }
+
+  /** As if it had not been claimed. From now on the tenant is passed over until its events are not held any more. */
+  async function giveBack({ tenant_id, handler, source, aggregate, leased_until }: Head): Promise<void> {
+    await pool.query(
+      `UPDATE ${schema}.inbox_head SET leased_until = NULL, attempts = attempts - 1
+        WHERE tenant_id = $1 AND handler = $2 AND source = $3 AND aggregate = $4 AND leased_until = $5`,
+      [tenant_id, handler, source, aggregate, leased_until],
+    )
+    held.set(handler, (held.get(handler) ?? new Set()).add(tenant_id))
   }
 
   function start(group: Group, onDone = () => {}): void {
