@@ -98,14 +98,10 @@ export function gatewaySettings(domains: readonly string[]) {
       development: 'a secret for development only, known to everyone',
       secret: true,
     }),
-    DATA_DIR: z
-      .string()
-      .min(1)
-      .default('.data')
-      .register(settings, {
-        about:
-          'Where the embedded PostgreSQL keeps its data (development only), and where a process keeps the last known state of flags for its next start.',
-      }),
+    DATA_DIR: z.string().min(1).default('.data').register(settings, {
+      about:
+        'Where the embedded PostgreSQL keeps its data (development only), and where a process keeps the last known state of flags for its next start.',
+    }),
     DATABASE_URL: postgresUrl.optional().register(settings, {
       about: 'The administrator of the database: creates schemas and roles, and migrates.',
       otherwise: 'an embedded PostgreSQL in DATA_DIR; production needs this or the URLs of all domains',
@@ -193,18 +189,36 @@ export function loadDatabaseConfig(
   return { adminUrl: config.DATABASE_URL, adminUrls: administrators(config, domains), appSecret: config.APP_SECRET }
 }
 
+/** How flags are switched, for whoever looks at them. */
+export function loadFlagsConfig(env: Environment): Pick<GatewayConfig, 'unleash' | 'flagsEnvironment'> {
+  const { UNLEASH_URL, UNLEASH_TOKEN, UNLEASH_ENVIRONMENT } = gatewaySettings([]).shape
+  const config = loadConfig(z.object({ UNLEASH_URL, UNLEASH_TOKEN, UNLEASH_ENVIRONMENT }), env, tokenMissing)
+  return flagsOf(config, env.NODE_ENV === 'production')
+}
+
+const tokenMissing = (given: Environment) =>
+  given.UNLEASH_URL && !given.UNLEASH_TOKEN ? ['UNLEASH_TOKEN: must be set where UNLEASH_URL is'] : []
+
+function flagsOf(
+  config: { UNLEASH_URL?: string; UNLEASH_TOKEN?: string; UNLEASH_ENVIRONMENT?: string },
+  production: boolean,
+): Pick<GatewayConfig, 'unleash' | 'flagsEnvironment'> {
+  return {
+    unleash: config.UNLEASH_URL ? { url: config.UNLEASH_URL, token: config.UNLEASH_TOKEN! } : undefined,
+    flagsEnvironment: config.UNLEASH_ENVIRONMENT ?? (production ? 'production' : 'development'),
+  }
+}
+
 /** Reads the configuration of a gateway that hosts `domains`; throws a `ConfigError` that lists everything that is wrong. */
 export function loadGatewayConfig(env: Environment, domains: readonly string[]): GatewayConfig {
   const production = env.NODE_ENV === 'production'
   const config = loadConfig(gatewaySettings(domains), env, (given) => {
-    const tokenless =
-      given.UNLEASH_URL && !given.UNLEASH_TOKEN ? ['UNLEASH_TOKEN: must be set where UNLEASH_URL is'] : []
-    if (!production) return tokenless
+    if (!production) return tokenMissing(given)
     const homeless = domains.filter(
       (domain) => !given.DATABASE_URL && !databaseOf(given, domain, '') && !databaseOf(given, domain, 'ADMIN_'),
     )
     return [
-      ...tokenless,
+      ...tokenMissing(given),
       ...(given.PUBLIC_URL ? [] : ['PUBLIC_URL: must be set in production']),
       ...homeless.map((domain) => `${upper(domain)}_DATABASE_URL: must be set in production, or DATABASE_URL`),
     ]
@@ -230,8 +244,7 @@ export function loadGatewayConfig(env: Environment, domains: readonly string[]):
     adminUrl: config.DATABASE_URL,
     adminUrls,
     natsUrl: config.NATS_URL,
-    unleash: config.UNLEASH_URL ? { url: config.UNLEASH_URL, token: config.UNLEASH_TOKEN! } : undefined,
-    flagsEnvironment: config.UNLEASH_ENVIRONMENT ?? (production ? 'production' : 'development'),
+    ...flagsOf(config, production),
     eventsKeepDays: config.EVENTS_KEEP_DAYS,
     systemUrl(domain) {
       return roleUrls(this.databaseUrl(domain), domain, config.APP_SECRET).system

@@ -1,3 +1,4 @@
+import type { Feature } from './feature.ts'
 import type { Flag } from './flag.ts'
 
 /** For whom a flag is asked. */
@@ -22,7 +23,7 @@ export interface Flags {
   /** For a unit of work. */
   of(context: FlagContext): BoundFlags
   /** How the flag stands, for people; undefined when the server does not have it. */
-  state(flag: Flag): { enabled: boolean; strategies: readonly { name: string }[] } | undefined
+  state(flag: Flag): Feature | undefined
   health(): FlagsHealth
   /** Calls when something may have changed; answers with how to end that. */
   onChange(listener: () => void): () => void

@@ -171,10 +171,7 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
         (flag) => check(flag, 'flag', context),
         (flag) => check(flag, 'variant', context),
       ),
-    state: (flag) => {
-      const toggle = repository.feature(flag.key)
-      return toggle ? { enabled: toggle.enabled, strategies: toggle.strategies } : undefined
-    },
+    state: (flag) => repository.feature(flag.key),
     health: () => source.health(),
     onChange(listener) {
       listeners.add(listener)
