@@ -204,9 +204,15 @@ function flagsOf(
   production: boolean,
 ): Pick<GatewayConfig, 'unleash' | 'flagsEnvironment'> {
   return {
-    unleash: config.UNLEASH_URL ? { url: config.UNLEASH_URL, token: config.UNLEASH_TOKEN! } : undefined,
+    unleash: config.UNLEASH_URL ? { url: apiOf(config.UNLEASH_URL), token: config.UNLEASH_TOKEN! } : undefined,
     flagsEnvironment: config.UNLEASH_ENVIRONMENT ?? (production ? 'production' : 'development'),
   }
+}
+
+/** Unleash itself calls the address of its console UNLEASH_URL: that means the API below it. */
+function apiOf(url: string): string {
+  const bare = url.replace(/\/+$/, '')
+  return new URL(bare).pathname === '/' ? `${bare}/api` : bare
 }
 
 /** Reads the configuration of a gateway that hosts `domains`; throws a `ConfigError` that lists everything that is wrong. */
