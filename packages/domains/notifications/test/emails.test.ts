@@ -174,7 +174,7 @@ describe('outgoing mail', () => {
     const sent = { other: await world.place(await world.product(1_000, 'globex'), { tenant: 'globex' }) }
     for (let n = 0; n < 5; n++) await world.place(await world.product())
     await expect.poll(async () => (await list(5)).map(({ status }) => status), patient).toEqual(Array(5).fill('QUEUED'))
-    await sleep(1_200)
+    await sleep(800)
     expect(world.mailed()).toEqual([])
     expect(await attempts()).toEqual([0])
     world.app.flags.set(outgoingEmail, true)
