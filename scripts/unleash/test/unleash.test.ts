@@ -113,6 +113,19 @@ describe('a flag that is switched', () => {
     }
   })
 
+  it('is known to be asked for', async () => {
+    const flags = running()
+    await synchronized(flags)
+    for (let n = 0; n < 5; n++) flags.isEnabled(mail, { tenant: 'acme' })
+    flags.variant(layout, { tenant: 'acme' })
+    const counted = async ({ key }: { key: string }) =>
+      (await ask('GET', `/client-metrics/features/${key}/raw?hoursBack=1`)).data
+    await expect
+      .poll(() => counted(mail), { timeout: 30_000, interval: 500 })
+      .toMatchObject([{ environment: 'development', appName: 'offshoot', yes: 5, no: 0 }])
+    expect(await counted(layout)).toMatchObject([{ yes: 0, no: 1 }])
+  })
+
   it('follows its strategies: a share of tenants, plans, variants', async () => {
     const flags = running()
     await synchronized(flags)

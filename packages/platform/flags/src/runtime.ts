@@ -1,10 +1,14 @@
-import { type Context, Unleash } from 'unleash-client'
+import { hostname } from 'node:os'
+import type { Context } from 'unleash-client'
+import client from 'unleash-client/lib/client.js'
+import { defaultStrategies } from 'unleash-client/lib/strategy/index.js'
 import { openBackup } from './backup.ts'
 import { bootstrap, type State } from './feature.ts'
 import type { Flag, FlagRegistry } from './flag.ts'
 import type { BoundFlags, FlagContext, Flags, FlagsHealth } from './flags.ts'
 import { FlagRepository } from './repository.ts'
 import { watchServer } from './server.ts'
+import { reportUsage } from './usage.ts'
 
 export { bootstrap, type Feature, feature, rollout, State } from './feature.ts'
 export { type FlagRegistry, flagRegistry, isStale } from './flag.ts'
@@ -22,6 +26,8 @@ export interface FlagsOptions {
     backup?: string
     /** How long after an answer the server is asked again, in ms. Default 500: it takes up to a second to notice a change itself. */
     every?: number
+    /** How often the server is told which flags were asked for, in ms. Default 60,000. */
+    reportEvery?: number
   }
   /** What constraints by environment are compared with. */
   environment: string
@@ -32,6 +38,7 @@ export interface FlagsOptions {
   onEvaluation?(flag: Flag, result: boolean | string): void
 }
 
+const appName = 'offshoot'
 /** How long the server may be silent before the flags count as degraded, in ms. */
 const longestSilence = 5_000
 /** Contexts whose answers are kept. */
@@ -47,17 +54,8 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
   const backup = server?.backup === undefined ? undefined : openBackup(server.backup, server)
   const kept = backup?.read()
   const repository = new FlagRepository(kept ?? defaults)
-  const unleash = new Unleash({
-    url: server?.url ?? 'http://unleash.invalid/api',
-    appName: 'offshoot',
-    environment,
-    repository,
-    disableAutoStart: true,
-    disableMetrics: !server,
-    customHeaders: server ? { authorization: server.token } : {},
-    timeout: 5_000,
-    skipInstanceCountWarning: true,
-  })
+  // The client's evaluation alone: its package as a whole takes 150 ms to load, for a way to ask that is not used here.
+  const unleash = new client.default(repository, defaultStrategies)
   const warned = new Set<string>()
   /** Once for each thing: a flag may be asked for a thousand times a second. */
   function warn(details: object, message: string): void {
@@ -66,9 +64,8 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
     warned.add(key)
     log.warn(details, message)
   }
-  unleash.on('error', () => {}) // of its usage reports alone; without a listener it writes to the console
-  unleash.on('warn', () => {})
-  void unleash.start()
+  for (const event of ['warn', 'error'])
+    unleash.on(event, (problem: unknown) => warn({ problem: String(problem) }, 'flags: a flag is not as it should be'))
 
   const source = new Source(kept ? 'backup' : 'bootstrap', server !== undefined)
   const watch =
@@ -76,7 +73,7 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
     watchServer({
       url: server.url,
       token: server.token,
-      appName: 'offshoot',
+      appName,
       every: server.every ?? 500,
       onState(state) {
         replace(state)
@@ -95,6 +92,16 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
           )
         else if (failure === undefined && before !== undefined) log.info({}, 'flags: the Unleash server works again')
       },
+    })
+
+  const usage =
+    server &&
+    reportUsage({
+      url: server.url,
+      token: server.token,
+      appName,
+      instanceId: `${hostname()}-${process.pid}`,
+      every: server.reportEvery ?? 60_000,
     })
 
   /** What was answered for a context, until the state changes. */
@@ -127,10 +134,17 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
     let answer = known.get(name)
     if (answer === undefined) {
       // A rollout is sticky by tenant, and Unleash leaves out whoever has nothing to stick to, at 100 % too.
-      const context = { userId: user ?? undefined, environment, properties: { tenant: tenant ?? 'none', plan } }
+      const context = {
+        userId: user ?? undefined,
+        appName,
+        environment,
+        properties: { tenant: tenant ?? 'none', plan },
+      }
       answer = what === 'flag' ? evaluateFlag(flag, context) : evaluateVariant(flag, context)
       if (repository.isSteady(flag.key)) known.set(name, answer)
-    } else if (server) unleash.count(flag.key, answer !== false)
+    }
+    if (what === 'flag') usage?.count(flag.key, answer === true)
+    else usage?.count(flag.key, repository.feature(flag.key)?.enabled ?? false, answer as string)
     onEvaluation?.(flag, answer)
     return answer as Answer
   }
@@ -140,7 +154,7 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
       throw new Error(`The flag ${flag.key} is not listed by its domain: defineDomain({ flags: […] }).`)
     if (!repository.feature(flag.key)) return flag.default
     try {
-      return unleash.isEnabled(flag.key, context, flag.default)
+      return unleash.isEnabled(flag.key, context, () => flag.default)
     } catch {
       warn({ flag: flag.key }, 'flags: its strategies cannot be evaluated; its default holds')
       return flag.default
@@ -180,7 +194,7 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
     replace,
     stop() {
       watch?.stop()
-      unleash.destroy()
+      usage?.stop()
       listeners.clear()
     },
   }

@@ -189,7 +189,10 @@ describe('what cannot be evaluated', () => {
     }
     flags.use(withStrategies(killSwitch, broken))
     expect(flags.isEnabled(killSwitch, { tenant: 'acme' })).toBe(true)
-    expect(flags.warnings).toEqual([expect.stringContaining('cannot be evaluated')])
+    expect(flags.warnings).toEqual([
+      expect.stringContaining('of another product'),
+      expect.stringContaining('cannot be evaluated'),
+    ])
   })
 })
 
