@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { rollout } from '@offshoot/flags/runtime'
+import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { importFlags } from '../import.ts'
 import { startUnleash, type UnleashOptions, type UnleashServer } from '../server.ts'
@@ -34,6 +35,10 @@ afterEach(async () => {
 afterAll(async () => {
   await proxy.close()
   await server.stop()
+  const client = new pg.Client({ connectionString: options.adminUrl })
+  await client.connect()
+  for (const what of ['DATABASE', 'ROLE']) await client.query(`DROP ${what} IF EXISTS "${options.database}"`)
+  await client.end()
   rmSync(folder, { recursive: true, force: true })
 })
 
