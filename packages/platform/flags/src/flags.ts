@@ -25,8 +25,6 @@ export interface Flags {
   /** How the flag stands, for people; undefined when the server does not have it. */
   state(flag: Flag): Feature | undefined
   health(): FlagsHealth
-  /** Calls when something may have changed; answers with how to end that. */
-  onChange(listener: () => void): () => void
   stop(): void
 }
 

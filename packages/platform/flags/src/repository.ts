@@ -12,25 +12,17 @@ export class FlagRepository extends EventEmitter implements Repository {
   #features = new Map<string, Feature>()
   #segments = new Map<number, Segment>()
   #steady = new Map<string, boolean>()
-  #state: State
 
   constructor(state: State) {
     super()
-    this.#state = state
     this.replace(state)
-  }
-
-  get state(): State {
-    return this.#state
   }
 
   /** Replaces everything at once: a check sees the whole of one state or the whole of the next. */
   replace(state: State): void {
-    this.#state = state
     this.#features = new Map(state.features.map((feature) => [feature.name, feature]))
     this.#segments = new Map((state.segments ?? []).map((segment) => [segment.id, segment]))
     this.#steady = new Map()
-    this.emit('changed', state.features)
   }
 
   /** Whether the answer may be kept until the state changes. */
@@ -68,9 +60,7 @@ export class FlagRepository extends EventEmitter implements Repository {
     return this.#segments.get(id) as never
   }
 
-  async start(): Promise<void> {
-    this.emit('ready')
-  }
+  async start(): Promise<void> {}
 
   stop(): void {}
 }

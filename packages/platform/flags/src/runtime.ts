@@ -106,11 +106,9 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
 
   /** What was answered for a context, until the state changes. */
   let answers = new Map<string, Map<string, boolean | string>>()
-  const listeners = new Set<() => void>()
   function replace(state: State): void {
     repository.replace(state)
     answers = new Map()
-    for (const listener of listeners) listener()
   }
 
   function answersFor(key: string): Map<string, boolean | string> {
@@ -187,15 +185,10 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
       ),
     state: (flag) => repository.feature(flag.key),
     health: () => source.health(),
-    onChange(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
     replace,
     stop() {
       watch?.stop()
       usage?.stop()
-      listeners.clear()
     },
   }
 }
