@@ -1,8 +1,10 @@
 /** `npm run check [-- --write]`: everything about the project that a program can judge without its tests. */
 import { checkCatalog, migrate } from '@offshoot/data/migrate'
 import { emptyDatabase } from '@offshoot/data/testing'
+import { flagRegistry } from '@offshoot/flags/runtime'
 import { domains } from '@offshoot/gateway/domains'
-import { lockfileWithoutUrls, oneVersion } from './check/dependencies.ts'
+import { lockfilesWithoutUrls, oneVersion } from './check/dependencies.ts'
+import { checkFlags } from './check/flags.ts'
 import { environmentExample, eventsPage, permissionTables, publicSchema } from './check/generated.ts'
 import { checkImports } from './check/imports.ts'
 import { type Problem, readPackages, readSources } from './check/workspace.ts'
@@ -37,11 +39,15 @@ const checks: Record<string, () => Result | Promise<Result>> = {
     ),
   imports: () => ({ figures: `${sources.length} files`, problems: checkImports(packages, sources) }),
   'one version': () => ({ figures: `${packages.length} packages`, problems: oneVersion(packages) }),
-  lockfile: () => ({ figures: 'no address', problems: lockfileWithoutUrls() }),
+  lockfiles: () => ({ figures: 'no address', problems: lockfilesWithoutUrls() }),
   '.env.example': () => ({ figures: 'as the settings say', problems: environmentExample(write) }),
   'schema.graphql': () => ({ figures: 'as the code says', problems: publicSchema(write) }),
   events: () => ({ figures: 'emitted, handled and listed', problems: eventsPage(write) }),
   permissions: () => ({ figures: `${domains.length} domains' tables`, problems: permissionTables(write) }),
+  flags: () => {
+    const registry = flagRegistry(domains)
+    return { figures: `${registry.size} declared`, problems: checkFlags(registry, sources) }
+  },
   catalog: catalogCheck,
 }
 

@@ -19,12 +19,16 @@ export function oneVersion(packages: readonly Package[]): Problem[] {
 }
 
 /** A URL in the lockfile ties the clone to the registry of whoever wrote it. */
-export function lockfileWithoutUrls(): Problem[] {
-  const file = 'pnpm-lock.yaml'
+export function lockfilesWithoutUrls(): Problem[] {
+  return ['pnpm-lock.yaml', 'infra/unleash/package-lock.json'].flatMap(addressesIn)
+}
+
+function addressesIn(file: string): Problem[] {
   return readFileSync(join(root, file), 'utf8')
     .split('\n')
     .flatMap((text, index) =>
-      /https?:\/\/|git\+|tarball:|\bfile:/.test(text) && !/^ +deprecated:/.test(text)
+      /https?:\/\/|git\+|tarball:|\bfile:|"resolved"/.test(text) &&
+      !/^ +(deprecated:|"(url|funding|deprecated)": |"https)/.test(text)
         ? [{ file, line: index + 1, message: 'names an address; install from the registry that is configured' }]
         : [],
     )

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Flags } from '@offshoot/flags'
 import { createGraphQLServer } from '@offshoot/graphql'
 import { type Domain, type Host, type HostOptions, startDomains } from '@offshoot/host'
 import type { Mailer } from '@offshoot/mail'
@@ -33,6 +34,7 @@ export interface GatewayOptions {
   trustProxy: false | number | string[]
   corsOrigins: readonly string[]
   mailer: Mailer
+  flags: Flags
   log: Logger
   /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
   onStatement?(sql: string, tenant: string): void
@@ -46,7 +48,7 @@ export interface Gateway {
 
 /** The public edge: starts the domains that it hosts, and puts them behind GraphQL and their own routes. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { domains, production, publicUrl, secret, mailer, log } = options
+  const { domains, production, publicUrl, secret, mailer, flags, log } = options
   const host = await startDomains({
     domains,
     databaseUrl: options.databaseUrl,
@@ -56,6 +58,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       publicUrl,
       production,
       mailer,
+      flags,
       log,
       actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
     },
@@ -83,7 +86,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   app.disable('etag')
   app.set('trust proxy', options.trustProxy)
   app.set('query parser', 'simple')
-  app.use(identify, logRequests(log), health(host))
+  app.use(identify, logRequests(log), health(host, flags))
   app.use(
     helmet({
       strictTransportSecurity: production,

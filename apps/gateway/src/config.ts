@@ -29,6 +29,10 @@ export interface GatewayConfig {
   eventsKeepDays: number
   /** A NATS server that carries events instead of PostgreSQL. */
   natsUrl: string | undefined
+  /** The Unleash server that says how flags stand; undefined when none does. */
+  unleash: { url: string; token: string } | undefined
+  /** What flags that depend on the environment are told. */
+  flagsEnvironment: string
   /** The administrator's URL, for whoever migrates; serving needs none when every domain has its own URL. */
   adminUrl: string | undefined
   /** The administrators of domains that live in a database of their own, by domain. */
@@ -94,11 +98,10 @@ export function gatewaySettings(domains: readonly string[]) {
       development: 'a secret for development only, known to everyone',
       secret: true,
     }),
-    DATA_DIR: z
-      .string()
-      .min(1)
-      .default('.data')
-      .register(settings, { about: 'Where the embedded PostgreSQL keeps its data; development only.' }),
+    DATA_DIR: z.string().min(1).default('.data').register(settings, {
+      about:
+        'Where the embedded PostgreSQL keeps its data (development only), and where a process keeps the last known state of flags for its next start.',
+    }),
     DATABASE_URL: postgresUrl.optional().register(settings, {
       about: 'The administrator of the database: creates schemas and roles, and migrates.',
       otherwise: 'an embedded PostgreSQL in DATA_DIR; production needs this or the URLs of all domains',
@@ -119,6 +122,34 @@ export function gatewaySettings(domains: readonly string[]) {
       about:
         'For how many days events are kept after they were published and handled. Projections are rebuilt from what is kept. At least 8: for 7 days a broker may deliver again what it has lost.',
     }),
+    UNLEASH_URL: z
+      .url({ protocol: /^https?$/ })
+      .refine((value) => !/[?#]/.test(value))
+      .describe('http://host:port/api')
+      .optional()
+      .register(settings, {
+        about: 'The API of the Unleash server that switches flags. It may be away at any time.',
+        otherwise: 'each flag has the default of its declaration',
+      }),
+    UNLEASH_TOKEN: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,500}$/)
+      .describe('a backend token of the Unleash server')
+      .optional()
+      .register(settings, {
+        about: 'A backend token of that server, for the environment whose flags are meant.',
+        otherwise: 'needed when UNLEASH_URL is set',
+        secret: true,
+      }),
+    UNLEASH_ENVIRONMENT: z
+      .string()
+      .regex(/^[\w.~-]{1,100}$/)
+      .describe('the name of an environment')
+      .optional()
+      .register(settings, {
+        about: 'What constraints of flags by environment are compared with.',
+        otherwise: 'development, or production in production',
+      }),
     SMTP_URL: z
       .url({ protocol: /^smtps?$/ })
       .describe('smtp://user:password@host:port')
@@ -158,15 +189,42 @@ export function loadDatabaseConfig(
   return { adminUrl: config.DATABASE_URL, adminUrls: administrators(config, domains), appSecret: config.APP_SECRET }
 }
 
+/** How flags are switched, for whoever looks at them. */
+export function loadFlagsConfig(env: Environment): Pick<GatewayConfig, 'unleash' | 'flagsEnvironment'> {
+  const { UNLEASH_URL, UNLEASH_TOKEN, UNLEASH_ENVIRONMENT } = gatewaySettings([]).shape
+  const config = loadConfig(z.object({ UNLEASH_URL, UNLEASH_TOKEN, UNLEASH_ENVIRONMENT }), env, tokenMissing)
+  return flagsOf(config, env.NODE_ENV === 'production')
+}
+
+const tokenMissing = (given: Environment) =>
+  given.UNLEASH_URL && !given.UNLEASH_TOKEN ? ['UNLEASH_TOKEN: must be set where UNLEASH_URL is'] : []
+
+function flagsOf(
+  config: { UNLEASH_URL?: string; UNLEASH_TOKEN?: string; UNLEASH_ENVIRONMENT?: string },
+  production: boolean,
+): Pick<GatewayConfig, 'unleash' | 'flagsEnvironment'> {
+  return {
+    unleash: config.UNLEASH_URL ? { url: apiOf(config.UNLEASH_URL), token: config.UNLEASH_TOKEN! } : undefined,
+    flagsEnvironment: config.UNLEASH_ENVIRONMENT ?? (production ? 'production' : 'development'),
+  }
+}
+
+/** Unleash itself calls the address of its console UNLEASH_URL: that means the API below it. */
+function apiOf(url: string): string {
+  const bare = url.replace(/\/+$/, '')
+  return new URL(bare).pathname === '/' ? `${bare}/api` : bare
+}
+
 /** Reads the configuration of a gateway that hosts `domains`; throws a `ConfigError` that lists everything that is wrong. */
 export function loadGatewayConfig(env: Environment, domains: readonly string[]): GatewayConfig {
   const production = env.NODE_ENV === 'production'
   const config = loadConfig(gatewaySettings(domains), env, (given) => {
-    if (!production) return []
+    if (!production) return tokenMissing(given)
     const homeless = domains.filter(
       (domain) => !given.DATABASE_URL && !databaseOf(given, domain, '') && !databaseOf(given, domain, 'ADMIN_'),
     )
     return [
+      ...tokenMissing(given),
       ...(given.PUBLIC_URL ? [] : ['PUBLIC_URL: must be set in production']),
       ...homeless.map((domain) => `${upper(domain)}_DATABASE_URL: must be set in production, or DATABASE_URL`),
     ]
@@ -192,6 +250,7 @@ export function loadGatewayConfig(env: Environment, domains: readonly string[]):
     adminUrl: config.DATABASE_URL,
     adminUrls,
     natsUrl: config.NATS_URL,
+    ...flagsOf(config, production),
     eventsKeepDays: config.EVENTS_KEEP_DAYS,
     systemUrl(domain) {
       return roleUrls(this.databaseUrl(domain), domain, config.APP_SECRET).system

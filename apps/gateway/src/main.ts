@@ -1,9 +1,10 @@
 /** The gateway's process. Stops on SIGTERM, SIGINT, and when the process that started it with an IPC channel is gone. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ConfigError, readEnvironment } from '@offshoot/config'
 import { transport as carrier } from '@offshoot/data/migrate'
 import { ServerError, waitForDatabase } from '@offshoot/data/server'
 import { natsTransport, postgresTransport } from '@offshoot/events/runtime'
+import { flagRegistry, startFlags } from '@offshoot/flags/runtime'
 import { createLogger, listen, PortTakenError } from '@offshoot/host'
 import { catchingMailer, smtpMailer } from '@offshoot/mail'
 import { Problem } from '@offshoot/rpc'
@@ -11,8 +12,10 @@ import { createGateway } from './app.ts'
 import { loadGatewayConfig } from './config.ts'
 import { databases, domains } from './domains.ts'
 
+const root = join(import.meta.dirname, '../../..')
+
 async function main(): Promise<void> {
-  const config = loadGatewayConfig(readEnvironment(join(import.meta.dirname, '../../..')), databases)
+  const config = loadGatewayConfig(readEnvironment(root), databases)
   const { production, host, port, portAsked } = config
   const log = createLogger({ level: config.logLevel, production })
 
@@ -34,6 +37,12 @@ async function main(): Promise<void> {
   await Promise.all([...urls].map((url) => waitForDatabase(url, { log: (line) => log.warn(line) })))
   if (production && !config.smtpUrl) log.warn('SMTP_URL is not set: no mail leaves this process')
 
+  const flags = startFlags({
+    registry: flagRegistry(domains),
+    server: config.unleash && { ...config.unleash, backup: resolve(root, config.dataDir, 'flags.json') },
+    environment: config.flagsEnvironment,
+    log,
+  })
   const onTrouble = (error: unknown) => error && log.warn({ err: error }, 'events are not carried at the moment')
   const transport = config.natsUrl
     ? await natsTransport({ url: config.natsUrl, onTrouble })
@@ -50,11 +59,13 @@ async function main(): Promise<void> {
     publicUrl,
     secret: config.appSecret,
     mailer: config.smtpUrl ? smtpMailer(config.smtpUrl, config.mailFrom) : catchingMailer(config.mailFrom),
+    flags,
     log,
   })
   stopGateway = async () => {
     await gateway.stop()
     await transport.close()
+    flags.stop()
   }
   if (!production) await gateway.host.seed()
   server.serve(gateway.app)

@@ -46,6 +46,22 @@ describe('the configuration of the gateway', () => {
     expect(load(production)).toMatchObject({ host: '0.0.0.0', tenantHost: '{tenant}.shop.example' })
   })
 
+  it('takes the address of an Unleash server with a token or not at all', () => {
+    const unleash = { UNLEASH_URL: 'https://flags.example', UNLEASH_TOKEN: 'default:production.secret' }
+    expect(load({})).toMatchObject({ unleash: undefined, flagsEnvironment: 'development' })
+    expect(load({ ...production, ...unleash })).toMatchObject({
+      unleash: { url: 'https://flags.example/api', token: unleash.UNLEASH_TOKEN },
+      flagsEnvironment: 'production',
+    })
+    expect(load({ ...unleash, UNLEASH_URL: 'https://flags.example/below/api/' }).unleash?.url).toBe(
+      'https://flags.example/below/api',
+    )
+    expect(problems({ UNLEASH_URL: unleash.UNLEASH_URL })).toEqual(['UNLEASH_TOKEN: must be set where UNLEASH_URL is'])
+    expect(problems({ ...unleash, UNLEASH_TOKEN: 'two lines\nsecret' })).toEqual([
+      'UNLEASH_TOKEN: must be a backend token of the Unleash server',
+    ])
+  })
+
   it('never prints a password', () => {
     expect(problems({ ...production, DATABASE_URL: 'mysql://admin:secret@db/shop' })).toEqual([
       'DATABASE_URL: must be postgres://user:password@host:port/database',

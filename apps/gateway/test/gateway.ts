@@ -1,7 +1,7 @@
 import { postgresTransport } from '@offshoot/events/runtime'
 import { demo, listen } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
-import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/testing'
+import { TEST_APP_SECRET, type TestDatabase, type TestFlags, testDatabase, testFlags } from '@offshoot/testing'
 import { pino } from 'pino'
 import { createGateway, type Gateway } from '../src/app.ts'
 import { domains } from '../src/domains.ts'
@@ -28,6 +28,7 @@ export interface TestGateway extends Gateway {
   /** Every statement sent on behalf of a tenant since it was last emptied. */
   statements: { sql: string; tenant: string }[]
   logged: string[]
+  flags: TestFlags
   mails: ReturnType<typeof catchingMailer>['caught']
   /** Signs a demo user in; the same token each time. */
   signIn(email: string): Promise<string>
@@ -57,6 +58,7 @@ export async function testGateway({
   const url = `http://localhost:${server.port}`
   const mailer = catchingMailer('test@offshoot.test')
   const logged: string[] = []
+  const flags = testFlags(domains)
   const statements: TestGateway['statements'] = []
   const transport = events ? postgresTransport({ url: database.urls.events!.serving, onTrouble() {} }) : undefined
   const gateway = await createGateway({
@@ -70,6 +72,7 @@ export async function testGateway({
     trustProxy: false,
     corsOrigins: [],
     mailer,
+    flags,
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
     onStatement: (sql, tenant) => statements.push({ sql, tenant }),
   })
@@ -112,6 +115,7 @@ export async function testGateway({
     database,
     statements,
     logged,
+    flags,
     mails: mailer.caught,
     signIn,
     ask,
@@ -123,6 +127,7 @@ export async function testGateway({
     async close() {
       await server.close()
       await gateway.stop()
+      flags.stop()
       await transport?.close()
       if (!beside) await database.drop()
     },

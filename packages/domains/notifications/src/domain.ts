@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { type DomainContext, defineDomain } from '@offshoot/host'
 import { identity } from '@offshoot/identity/contract'
 import { EmailQueued, notifications } from './contract.ts'
+import { outgoingEmail } from './flags.ts'
 import { PrismaClient } from './generated/prisma/client.ts'
 import { graphql } from './graphql.ts'
 import { handlers } from './handlers.ts'
@@ -15,6 +16,7 @@ export const notificationsDomain = defineDomain<typeof notifications, PrismaClie
   prisma: (adapter) => new PrismaClient({ adapter }),
   uses: { identity },
   calls: () => ({ emails: listEmails }),
+  flags: [outgoingEmail],
   graphql,
   emits: [EmailQueued],
   handlers,

@@ -3,6 +3,7 @@ import { type HandlerContext, handler, on, onPrepared } from '@offshoot/events'
 import type { Platform } from '@offshoot/host'
 import { OrderCancelled, OrderConfirmed } from '@offshoot/orders/contract'
 import { EmailQueued } from './contract.ts'
+import { outgoingEmail } from './flags.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
 import { managers, queueEmails } from './queue-emails.ts'
 import { deliver, noteDelivery } from './send-email.ts'
@@ -28,5 +29,9 @@ export const handlers = (platform: Platform) => [
     ),
   ]),
   // 30 attempts are some two hours: mail servers have bad days. The time is for one that answers slowly and for the calls before.
-  handler('send-email', [onPrepared(EmailQueued, deliver(platform), noteDelivery)], { attempts: 30, timeout: 25_000 }),
+  handler('send-email', [onPrepared(EmailQueued, deliver(platform), noteDelivery)], {
+    attempts: 30,
+    timeout: 25_000,
+    holds: (tenant) => !platform.flags.isEnabled(outgoingEmail, { tenant }),
+  }),
 ]

@@ -65,6 +65,8 @@ export const orders = defineContract('orders', {
      * Places an order at the prices of this moment. The same `idempotencyKey` with the same input answers with the same order,
      * however often and however concurrently it is sent. The caller also needs `product:read`: prices are read on its behalf.
      *
+     * A product on several lines is ordered in the sum of their quantities, or refused as INVALID_INPUT, as the flag `orders.merged-lines` says.
+     *
      * The order is PENDING at first. Then stock is reserved and the payment captured, and it is CONFIRMED, or CANCELLED with the reason. Without a
      * `paymentMethod` the demo's payment provider charges the test card `pm_ok`.
      */
@@ -74,11 +76,7 @@ export const orders = defineContract('orders', {
         lines: z
           .array(z.object({ productId: ProductId, quantity: z.int().min(1).max(10_000) }))
           .min(1)
-          .max(100)
-          .refine(
-            (lines) => new Set(lines.map(({ productId }) => productId)).size === lines.length,
-            'must name each product once',
-          ),
+          .max(100),
         idempotencyKey: text(200),
         paymentMethod: text(100).optional(),
       }),

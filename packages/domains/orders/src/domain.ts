@@ -4,6 +4,7 @@ import { type DomainContext, defineDomain } from '@offshoot/host'
 import { cancelOrder } from './cancel-order.ts'
 import { OrderCancelled, OrderConfirmed, OrderPlaced, orders } from './contract.ts'
 import { finishStuckOrders } from './finish-stuck-orders.ts'
+import { mergedLines } from './flags.ts'
 import { PrismaClient } from './generated/prisma/client.ts'
 import { getOrders } from './get-orders.ts'
 import { graphql } from './graphql.ts'
@@ -20,6 +21,7 @@ export const ordersDomain = defineDomain({
   prisma: (adapter) => new PrismaClient({ adapter }),
   uses: { catalog },
   calls: () => ({ getMany: getOrders, list: listOrders, place: placeOrder, cancel: cancelOrder }),
+  flags: [mergedLines],
   graphql,
   emits: [OrderPlaced, OrderConfirmed, OrderCancelled],
   handlers: () => [saga],

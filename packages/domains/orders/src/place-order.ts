@@ -1,6 +1,8 @@
 import { conflict, type InputOf } from '@offshoot/rpc'
 import { type Order, OrderPlaced, type orders } from './contract.ts'
 import type { OrdersContext } from './domain.ts'
+import { mergedLines } from './flags.ts'
+import { assertOrderable, mergeLines } from './merge-lines.ts'
 import { toOrder, withLines } from './order.ts'
 import { quote } from './quote.ts'
 import { requestHash } from './request-hash.ts'
@@ -12,11 +14,13 @@ type Input = InputOf<typeof orders.calls.place>
  * nothing: neither a new price nor an outage there changes what a repeated request gets.
  */
 export async function placeOrder(ctx: OrdersContext, input: Input): Promise<Order> {
-  const request = requestHash(input)
+  const wanted = mergeLines(input.lines)
+  const request = requestHash({ ...input, lines: wanted })
   const earlier = await placedBefore(ctx, input, request)
   if (earlier) return earlier
 
-  const { lines, ...price } = await quote(ctx, input.lines)
+  assertOrderable(input.lines, wanted, ctx.flags.isEnabled(mergedLines))
+  const { lines, ...price } = await quote(ctx, wanted)
   const placed = await ctx.db.transaction(async (tx) => {
     const { idempotencyKey, paymentMethod } = input
     // Whoever sends the same key meanwhile waits here for the outcome, and then inserts nothing.

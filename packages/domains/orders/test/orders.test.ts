@@ -1,10 +1,11 @@
 import { catalogDomain } from '@offshoot/catalog'
 import { catalog, type Product, type ProductId } from '@offshoot/catalog/contract'
 import type { Client, InputOf } from '@offshoot/rpc'
-import { type TestApp, tenantId, testApp, userId } from '@offshoot/testing'
+import { bothSides, type TestApp, tenantId, testApp, userId } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Order, type OrderId, orders } from '../src/contract.ts'
 import { ordersDomain } from '../src/domain.ts'
+import { mergedLines } from '../src/flags.ts'
 
 let app: TestApp
 let products: Client<typeof catalog>
@@ -131,27 +132,10 @@ describe('placing an order', () => {
     await (Number.isNaN(quantity) ? expect(place).rejects.toThrow() : expect(place).rejects.toMatchObject(invalid))
   })
 
-  it('refuses no line, more than a hundred, and a product on two lines', async () => {
+  it('refuses no line and more than a hundred', async () => {
     const product = await newProduct()
     await expect(desk.place(request([]))).rejects.toMatchObject(invalid)
     await expect(desk.place(request(Array.from({ length: 101 }, () => [product, 1])))).rejects.toMatchObject(invalid)
-    await expect(
-      desk.place(
-        request([
-          [product, 1],
-          [product, 1],
-        ]),
-      ),
-    ).rejects.toMatchObject(invalid)
-    const shouting = { id: product.id.toUpperCase() as ProductId }
-    await expect(
-      desk.place(
-        request([
-          [product, 1],
-          [shouting, 1],
-        ]),
-      ),
-    ).rejects.toMatchObject(invalid)
   })
 
   it.each<[string, Record<string, unknown>]>([
@@ -243,6 +227,96 @@ describe('placing an order', () => {
       ),
     ).rejects.toThrow()
     expect([await countOf('order'), await countOf('order_line')]).toEqual(before)
+  })
+})
+
+describe.each(bothSides(mergedLines))('a product on several lines, $side', ({ on }) => {
+  beforeAll(() => app.flags.set(mergedLines, on))
+  afterAll(() => app.flags.set(mergedLines, mergedLines.default))
+
+  const twice = async (quantities: [number, number] = [1, 2]) => {
+    const [pen, ink] = [await newProduct(250), await newProduct(1_000)]
+    const shouting = { id: pen.id.toUpperCase() as ProductId }
+    const lines: [Pick<Product, 'id'>, number][] = [
+      [pen, quantities[0]],
+      [ink, 1],
+      [shouting, quantities[1]],
+    ]
+    return { pen, ink, lines }
+  }
+
+  it(on ? 'is ordered in the sum of their quantities' : 'is refused', async () => {
+    const { pen, ink, lines } = await twice()
+    const placed = desk.place(request(lines))
+    if (on)
+      expect(await placed).toMatchObject({
+        lines: [
+          { productId: pen.id, quantity: 3 },
+          { productId: ink.id, quantity: 1 },
+        ],
+        total: { minor: 3 * 250 + 1_000 },
+      })
+    else
+      await expect(placed).rejects.toMatchObject({
+        ...invalid,
+        message: 'lines: must name each product once',
+        data: { issues: [{ path: 'lines', message: 'must name each product once' }] },
+      })
+  })
+
+  it('is refused when it is more than one line could ask for', async () => {
+    const { lines } = await twice([10_000, 1])
+    await expect(desk.place(request(lines))).rejects.toMatchObject(invalid)
+  })
+
+  it('makes no difference to a request that names each product once', async () => {
+    const { lines } = await twice()
+    expect((await desk.place(request(lines.slice(0, 2)))).lines).toHaveLength(2)
+  })
+})
+
+describe('switching merged lines', () => {
+  afterAll(() => app.flags.set(mergedLines, mergedLines.default))
+
+  it('changes what the next request gets, for the tenants that it is on for', async () => {
+    const product = await newProduct()
+    const theirs = await newProduct(1, 'EUR', app.client(catalog, { tenant: 'globex' }))
+    const place = (shop: typeof desk, { id }: Product) =>
+      shop
+        .place(
+          request([
+            [{ id }, 1],
+            [{ id }, 1],
+          ]),
+        )
+        .then(
+          ({ lines }) => lines[0]!.quantity,
+          ({ reason }) => reason,
+        )
+    expect([await place(desk, product), await place(otherDesk, theirs)]).toEqual(['INVALID_INPUT', 'INVALID_INPUT'])
+    const forAcme = {
+      name: 'default',
+      parameters: {},
+      constraints: [{ contextName: 'tenant', operator: 'IN', values: [tenantId('acme')] }],
+    }
+    app.flags.set(mergedLines, [forAcme])
+    expect([await place(desk, product), await place(otherDesk, theirs)]).toEqual([2, 'INVALID_INPUT'])
+    app.flags.set(mergedLines, false)
+    expect([await place(desk, product), await place(otherDesk, theirs)]).toEqual(['INVALID_INPUT', 'INVALID_INPUT'])
+  })
+
+  it('does not take away what a key was answered with', async () => {
+    const product = await newProduct()
+    const input = request([
+      [product, 1],
+      [product, 4],
+    ])
+    app.flags.set(mergedLines, true)
+    const order = await desk.place(input)
+    app.flags.set(mergedLines, false)
+    expect(await desk.place(input)).toEqual(order)
+    const merged = { ...input, lines: [{ productId: product.id, quantity: 5 }] }
+    expect(await desk.place(merged)).toEqual(order)
   })
 })
 

@@ -127,8 +127,13 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     }))
   }
 
-  /** Handlers that take one event at a time, and those that take many. */
-  const kinds = [handlers.filter(({ batch }) => !batch), handlers.filter(({ batch }) => batch)]
+  const free = handlers.filter(({ holds }) => !holds)
+  /** Handlers that take one event at a time, those that take many, and each that may hold events back. */
+  const kinds = [
+    free.filter(({ batch }) => !batch),
+    free.filter(({ batch }) => batch),
+    ...handlers.filter(({ holds }) => holds).map((handler) => [handler]),
+  ]
     .filter((kind) => kind.length > 0)
     .map((kind) => ({
       names: kind.map(({ name }) => name),
@@ -139,6 +144,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
   /** One tenant has at most three quarters of the places. */
   const share = Math.max(1, Math.ceil(concurrency * 0.75))
   const running = new Map<TenantId, number>()
+  /** By handler, the tenants that it was seen to hold events back for. */
+  const held = new Map<string, Set<TenantId>>()
   let busy = 0
   /** Leased beforehand, so that not each event needs to be asked for by itself. */
   let queue: Group[] = []
@@ -170,6 +177,11 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
 
   /** Those go first whose tenants have the fewest under way. */
   function startSome(): void {
+    const back = queue.filter(({ handler, heads }) => handler.holds?.(heads[0]!.tenant_id))
+    if (back.length > 0) {
+      queue = queue.filter((group) => !back.includes(group))
+      holdBack(back).catch((error) => options.onTrouble(`the inbox of ${domain}`, error)) // their leases end by themselves
+    }
     while (busy < concurrency && queue.length > 0) {
       let next = -1
       let fewest = share
@@ -210,15 +222,36 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     each: number,
     lease: string,
   ): Promise<Head[]> {
-    const counts: Record<string, number> = {}
-    for (const [tenant, count] of running) counts[tenant] = count * each
-    for (const { heads } of queue) counts[heads[0]!.tenant_id] = (counts[heads[0]!.tenant_id] ?? 0) + heads.length
-    const { rows } = await pool.query<Head>({
-      name: 'claim',
-      text: `SELECT * FROM ${schema}.claim($1, $2, $3, $4, $5, $6)`,
-      values: [names, abandoned, perTenant, most, JSON.stringify(abandoned ? {} : counts), lease],
-    })
-    return rows
+    const { holds = () => false } = byName.get(names[0]!)!
+    for (;;) {
+      const counts: Record<string, number> = {}
+      if (!abandoned) {
+        for (const [tenant, count] of running) counts[tenant] = count * each
+        for (const { heads } of queue)
+          counts[heads[0]!.tenant_id] = (counts[heads[0]!.tenant_id] ?? 0) + heads.length
+      }
+      for (const tenant of held.get(names[0]!) ?? []) {
+        if (holds(tenant)) counts[tenant] = perTenant
+        else held.get(names[0]!)!.delete(tenant)
+      }
+      const { rows } = await pool.query<Head>({
+        name: 'claim',
+        text: `SELECT * FROM ${schema}.claim($1, $2, $3, $4, $5, $6)`,
+        values: [names, abandoned, perTenant, most, JSON.stringify(counts), lease],
+      })
+      const back = rows.filter(({ tenant_id }) => holds(tenant_id))
+      await holdBack(groupsOf(back, byName))
+      if (back.length < rows.length || rows.length === 0) return rows.filter((head) => !back.includes(head))
+    }
+  }
+
+  /** As if they had not been claimed. From now on their tenants are passed over until their events are not held any more. */
+  async function holdBack(groups: readonly Group[]): Promise<void> {
+    for (const { handler, heads } of groups) {
+      const tenants = held.get(handler.name) ?? new Set()
+      held.set(handler.name, tenants.add(heads[0]!.tenant_id))
+    }
+    await release(groups)
   }
 
   function start(group: Group, onDone = () => {}): void {

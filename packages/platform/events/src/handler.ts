@@ -48,6 +48,8 @@ export interface HandlerOptions {
   attempts?: number
   /** How long one attempt may take, in ms. Default 10,000. */
   timeout?: number
+  /** While it says so for a tenant, that tenant's events wait: none is tried, no attempt counts, and they go on within a second after. Asked again and again. */
+  holds?(tenant: TenantId): boolean
   /** For handlers that keep a projection: it can then be built again from history, by `npm run events -- rebuild`. See `Rebuildable`. */
   rebuild?: Rebuildable
 }
@@ -68,6 +70,7 @@ export interface Handler {
   readonly batch?: (context: HandlerContext<any>, events: Received<any>[]) => Promise<void>
   readonly attempts: number
   readonly timeout: number
+  readonly holds?: (tenant: TenantId) => boolean
   readonly rebuild?: Rebuildable
 }
 

@@ -60,6 +60,51 @@ describeOverEachTransport('handling events', (start) => {
     expect(began).toEqual(['1', 'other', '1', '1', '2'])
   })
 
+  it.each(['one by one', 'in batches'])(
+    'holds back what a tenant is to wait for, %s, without a try, and goes on in order; others flow',
+    async (how) => {
+      const [order, other] = [randomUUID(), randomUUID()]
+      const name = newName('held')
+      let holding = true
+      const options = { holds: (tenant: string) => holding && tenant === acme }
+      const mine = (n: { order: string }) => n.order === order || n.order === other
+      const handlers =
+        how === 'one by one'
+          ? handler(
+              name,
+              [
+                on(Noted, async ({ tx }, { data }) => {
+                  if (mine(data)) await note(tx, data.order, data.n)
+                }),
+              ],
+              options,
+            )
+          : batchHandler(
+              name,
+              [Noted],
+              async ({ tx }, events) => {
+                for (const { data } of events) if (mine(data)) await note(tx, data.order, data.n)
+              },
+              options,
+            )
+      await running(handlers, async () => {
+        await shop.emit(acme, { order, n: 1 }, { order, n: 2 })
+        await shop.emit(globex, { order: other, n: 1 })
+        await comesToBe(other, '1 ', globex)
+        await until(async () => (await inbox(name, order)).length === 2)
+        await pause(700)
+        expect(await shop.noted(acme, order)).toBe('')
+        const heads = await shop.database.admin(
+          'SELECT attempts, leased_until FROM shop.inbox_head WHERE handler = $1 AND aggregate = $2',
+          [name, `order/${order}`],
+        )
+        expect(heads).toEqual([{ attempts: 0, leased_until: null }])
+        holding = false
+        await comesToBe(order, '1 2 ')
+      })
+    },
+  )
+
   it('parks an aggregate behind a dead event, tells what happened, and goes on in order after a replay', async () => {
     const [order, other] = [randomUUID(), randomUUID()]
     const name = newName('parked')

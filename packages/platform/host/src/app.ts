@@ -15,6 +15,7 @@ import {
   type CallServer,
   type Contract,
   createClient,
+  type Identity,
   type IdentityTokens,
   identityTokens,
   type Link,
@@ -245,6 +246,9 @@ function unitOfWork(
         ])
         return once(this, 'clients', Object.fromEntries(clients))
       },
+      get flags() {
+        return once(this, 'flags', platform.flags.of({ tenant: identity.tenant, user: userOf(identity) }))
+      },
       get tenant() {
         return tenant()
       },
@@ -264,6 +268,12 @@ function unitOfWork(
       for (const lease of leases) lease.close()
     },
   }
+}
+
+/** Who is behind a call: a key acts for whoever made it. */
+function userOf({ actor }: Identity): string | null {
+  if (actor.kind === 'user') return actor.id
+  return actor.kind === 'key' ? actor.user : null
 }
 
 /** Keeps what a getter made: most calls need few parts of their context, and each is made when it is first asked for. */

@@ -2,6 +2,7 @@ import type { Lane } from '@offshoot/data'
 import type { DomainSchema } from '@offshoot/data/migrate'
 import type { System } from '@offshoot/data/system'
 import type { EventType, Handler } from '@offshoot/events'
+import type { BoundFlags, Flag, Flags } from '@offshoot/flags'
 import type { SchemaPart } from '@offshoot/graphql'
 import type { Mailer } from '@offshoot/mail'
 import type { Actions, Call, Client, Contract, Handlers, Identity, TenantId } from '@offshoot/rpc'
@@ -18,6 +19,8 @@ export interface DomainContext<PrismaClient, Uses extends Record<string, Contrac
   readonly global: PrismaClient
   /** The contracts that the domain declared to use, called on the same caller's behalf and within its deadline. */
   readonly clients: { readonly [K in keyof Uses]: Client<Uses[K]> }
+  /** The product's flags, for the caller's tenant and user. What a flag says first holds for the whole call. */
+  readonly flags: BoundFlags
   readonly identity: Identity
   /** The tenant of the call; throws when it has none. */
   readonly tenant: TenantId
@@ -33,6 +36,8 @@ export interface Platform {
   publicUrl: string
   production: boolean
   mailer: Mailer
+  /** For what is no call: handlers and schedules ask for a tenant. A use case has its own, `ctx.flags`. */
+  flags: Flags
   /** The actions of all contracts that this product has, hosted here or not. */
   actions: Actions
   log: Logger
@@ -53,6 +58,8 @@ export interface DomainDefinition<C extends Contract, PrismaClient, Uses extends
   /** Contracts of other domains that the use cases call. */
   uses?: Uses
   calls: (platform: Platform) => Handlers<C, DomainContext<PrismaClient, Uses>>
+  /** What can be switched in it while it runs. Nothing else can be asked for. */
+  flags?: readonly Flag[]
   /** Its part of the public schema. */
   graphql?: SchemaPart
   /** The events that its use cases and handlers emit, as its contract declares them. */

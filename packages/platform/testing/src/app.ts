@@ -4,6 +4,7 @@ import { type Domain, demoId, type Host, type Platform, startDomains } from '@of
 import { catchingMailer, type Mailer } from '@offshoot/mail'
 import { type Client, type Contract, createClient, type Identity, type Role, TenantId, UserId } from '@offshoot/rpc'
 import { pino } from 'pino'
+import { type TestFlags, testFlags } from './flags.ts'
 import { type Outage, openOutage } from './outage.ts'
 
 /** Who a test acts as. Names stand for ids: the tenant 'acme' is the demo tenant acme, the user 'member@acme.test' its member. */
@@ -20,6 +21,8 @@ export interface TestApp {
   database: TestDatabase
   mailer: Mailer
   platform: Platform
+  /** At their defaults until a test switches them. */
+  flags: TestFlags
   /** What was logged, as pino's JSON lines. */
   logged: string[]
   /** Every statement sent on behalf of a tenant since the last `statements.length = 0`. */
@@ -53,6 +56,7 @@ export async function testApp(
   const database = await testDatabase(domains.map(({ data }) => data))
   const outage = wanted ? await openOutage(database.adminUrl) : undefined
   const mailer = catchingMailer('test@offshoot.test')
+  const flags = testFlags(domains)
   const logged: string[] = []
   const statements: TestApp['statements'] = []
   const platform: Platform = {
@@ -60,6 +64,7 @@ export async function testApp(
     publicUrl: 'http://localhost:4000',
     production: false,
     mailer,
+    flags,
     actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
   }
@@ -88,6 +93,7 @@ export async function testApp(
     database,
     mailer,
     platform,
+    flags,
     logged,
     statements,
     outage,
@@ -101,6 +107,7 @@ export async function testApp(
     },
     async stop() {
       await host.stop()
+      flags.stop()
       await transport?.close()
       await outage?.begin()
       await database.drop()

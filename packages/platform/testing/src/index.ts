@@ -1,6 +1,7 @@
 export { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
 export { type TestApp, type TestAppOptions, tenantId, testApp, userId, type Who } from './app.ts'
 export { emit } from './emit.ts'
+export { bothSides, type TestFlags, testFlags } from './flags.ts'
 export type { Outage } from './outage.ts'
 export { rebuilt } from './rebuilt.ts'
 export { settled } from './settled.ts'
