@@ -1,19 +1,21 @@
 /** Which events there are, who emits them and who handles them: read from the domains themselves. */
 import type { EventType, Handler } from '@offshoot/events'
+import { flagRegistry, startFlags } from '@offshoot/flags/runtime'
 import { createLogger, type Domain, type Platform } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
 
 /** Handlers as they are outside of a process that serves: what they would need there is not there. */
-export function handlersOf({ definition }: Domain, log = createLogger({ level: 'silent', production: true })) {
+export function handlersOf(domain: Domain, log = createLogger({ level: 'silent', production: true })) {
   const platform: Platform = {
     secret: 'of nobody, nowhere',
     publicUrl: 'http://localhost',
     production: true,
     mailer: catchingMailer('nobody@offshoot.test'),
     actions: {},
+    flags: startFlags({ registry: flagRegistry([domain]), environment: 'none', log }),
     log,
   }
-  return definition.handlers?.(platform) ?? []
+  return domain.definition.handlers?.(platform) ?? []
 }
 
 interface Entry {

@@ -12,7 +12,7 @@ async function readiness(databases: Record<string, 'up' | 'down'>, unleash: stri
   const log = { info() {}, warn() {} }
   const flags = startFlags({ registry: flagRegistry([]), server, environment: 'test', log })
   const listener = express()
-    .use(health({ health: async () => databases }, flags))
+    .use(health({ health: async () => databases, eventsHealth: async () => undefined }, flags))
     .listen(0, '127.0.0.1')
   await once(listener, 'listening')
   const ask = async () => {

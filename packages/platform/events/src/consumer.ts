@@ -227,8 +227,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       const counts: Record<string, number> = {}
       if (!abandoned) {
         for (const [tenant, count] of running) counts[tenant] = count * each
-        for (const { heads } of queue)
-          counts[heads[0]!.tenant_id] = (counts[heads[0]!.tenant_id] ?? 0) + heads.length
+        for (const { heads } of queue) counts[heads[0]!.tenant_id] = (counts[heads[0]!.tenant_id] ?? 0) + heads.length
       }
       for (const tenant of held.get(names[0]!) ?? []) {
         if (holds(tenant)) counts[tenant] = perTenant
