@@ -4,10 +4,10 @@ import { type NatsServer, natsIsInstalled, startNats } from '../../../../package
 /** The same tests with PostgreSQL carrying the events, and with NATS. */
 export function describeOverEachTransport(
   what: string,
-  tests: (start: () => Promise<NatsServer | undefined>) => void,
+  tests: (start: () => Promise<NatsServer | undefined>, carrier: 'PostgreSQL' | 'NATS') => void,
 ): void {
-  describe(`${what}, over PostgreSQL`, () => tests(async () => undefined))
-  describeOverNats(what, tests)
+  describe(`${what}, over PostgreSQL`, () => tests(async () => undefined, 'PostgreSQL'))
+  describeOverNats(what, (start) => tests(start, 'NATS'))
 }
 
 export function describeOverNats(what: string, tests: (start: () => Promise<NatsServer>) => void): void {

@@ -160,8 +160,7 @@ export async function openProduct({ nats, processes: count = 2 }: ProductOptions
   }
 
   try {
-    await start()
-    while (processes.length < count) await start()
+    while (processes.length < count) await start() // the first plants the demo
   } catch (error) {
     await stop()
     throw error
