@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 /** Every package's tests run with this: `vitest run --config <root>/vitest.config.ts --root .` in its folder. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    // Faults take minutes: `npm run test:faults` sets FAULTS.
+    include: ['test/**/*.test.ts', ...(process.env.FAULTS ? ['test/faults/*.fault.ts'] : [])],
     globalSetup: [`${import.meta.dirname}/packages/platform/data/src/testing/global-setup.ts`],
     passWithNoTests: true,
     // On Node itself, types stripped, as the product runs; Vite's own loader would make a second `graphql`.
