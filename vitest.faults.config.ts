@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import root from '../../../../vitest.config.ts'
+import root from './vitest.config.ts'
 
 const every = 'test/faults/*.fault.ts'
 /** Measures how long things take. */
