@@ -4,6 +4,8 @@ import { describeOverEachTransport } from './carriers.ts'
 import { openProduct, type Product, pause, type Shop, until } from './product.ts'
 
 const orders = 10_000
+/** Four events lead from an order to its end, and no other tenant's backlog delays one by more than a second. */
+const longest = 4_000
 
 describeOverEachTransport(`${orders} orders of one tenant`, (start) => {
   let nats: NatsServer | undefined
@@ -52,7 +54,7 @@ describeOverEachTransport(`${orders} orders of one tenant`, (start) => {
     return row!.n
   }
 
-  it('delay that of another by less than 2 s', { timeout: 120_000 }, async () => {
+  it(`let that of another end within ${longest / 1_000} s`, { timeout: 120_000 }, async () => {
     await placeAll()
     await until(async () => (await pending()) < orders)
     const waits: number[] = []
@@ -64,6 +66,6 @@ describeOverEachTransport(`${orders} orders of one tenant`, (start) => {
       await pause(1_000)
     }
     expect(await pending()).toBeGreaterThan(0) // they were in the way all the time
-    expect(Math.max(...waits), waits.join(', ')).toBeLessThan(2_000)
+    expect(Math.max(...waits), waits.join(', ')).toBeLessThan(longest)
   })
 })

@@ -46,7 +46,7 @@ describeOverEachTransport('a process killed', (start, carrier) => {
   async function killAt(trap: Trap, moment: Moment): Promise<string> {
     trap.at(moment, () => process.kill(victim.pid, 'SIGKILL'))
     const placing = shop.place({}) // its answer may be lost: the next process gives it
-    const tooLate = pause(10_000).then(() => Promise.reject(new Error('The moment did not come.')))
+    const tooLate = pause(20_000).then(() => Promise.reject(new Error('The moment did not come.')))
     await Promise.race([victim.ended, tooLate])
     victim = await startVictim()
     return placing

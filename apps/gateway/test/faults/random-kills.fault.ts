@@ -38,7 +38,7 @@ describeOverEachTransport('processes killed at random times', (start) => {
           await pause(Math.random() * 600)
           await shop.cancel(order)
         }
-        await pause(Math.random() * 1_600)
+        await pause(Math.random() * 1_200)
       }
     }
 
