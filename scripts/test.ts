@@ -37,7 +37,7 @@ async function main(args: string[]): Promise<number> {
   const server = await testServer()
   onInterrupt(() => server.stop())
   const filters = chosen.map((name) => `--filter=@offshoot/${name}`)
-  const task = faults ? ['test:faults', '--concurrency=1'] : ['test', '--concurrency=2'] // faults measure how long things take
+  const task = faults ? ['test:faults', '--concurrency=1'] : ['test', '--concurrency=3'] // faults measure how long things take
   const turbo = ['run', ...task, '--continue', '--output-logs=new-only', ...filters]
   const { code } = await run('turbo', [...turbo, ...(force ? ['--force'] : []), '--', ...rest], {
     env: { TEST_DATABASE_URL: server.url, ...(faults && { FAULTS: '1' }) },

@@ -147,8 +147,11 @@ function settings(port: number, durable: boolean): string[] {
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
   }
-  if (!durable)
-    Object.assign(all, { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', log_min_messages: 'fatal' })
+  if (!durable) {
+    // All tests of a run share it, those included that run several products at once.
+    Object.assign(all, { max_connections: 1_000, log_min_messages: 'fatal' })
+    Object.assign(all, { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' })
+  }
   return Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
