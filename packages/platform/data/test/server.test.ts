@@ -116,7 +116,7 @@ describe('the embedded server', () => {
       `SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('wal_level') AS wal,
         current_setting('listen_addresses') AS addresses, current_setting('max_connections') AS connections`,
     )
-    expect(settings).toEqual({ major: 18, wal: 'logical', addresses: '127.0.0.1', connections: '200' })
+    expect(settings).toEqual({ major: 18, wal: 'logical', addresses: '127.0.0.1', connections: '1000' })
     const password = join(dataDir, 'postgres/password')
     expect(statSync(password).mode & 0o777).toBe(0o600)
     expect(new URL(url).password).toBe(readFileSync(password, 'utf8'))
