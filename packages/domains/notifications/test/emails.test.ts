@@ -218,7 +218,7 @@ describe('somebody who left', () => {
     world.app.flags.set(outgoingEmail, false)
     await world.place(await world.product(), { user: 'both@offshoot.test' })
     await expect
-      .poll(async () => (await list(1))[0])
+      .poll(async () => (await list(1))[0], patient)
       .toMatchObject({ user: userId('both@offshoot.test'), status: 'QUEUED' })
     const members = world.app.client(identity)
     const [member] = await members.members({ users: [userId('both@offshoot.test')] })
