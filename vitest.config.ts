@@ -12,6 +12,7 @@ export default defineConfig({
     isolate: false,
     experimental: { viteModuleRunner: false },
     testTimeout: 20_000,
+    expect: { poll: { timeout: 10_000 } },
     hookTimeout: 60_000,
     reporters: ['default', 'json'],
     outputFile: { json: '.reports/vitest.json' },
