@@ -5,14 +5,13 @@
 import { isUniqueViolation } from '@offshoot/data'
 import type { Platform } from '@offshoot/host'
 import type { Mail } from '@offshoot/mail'
-import { text } from '@offshoot/rpc'
+import { newId, text } from '@offshoot/rpc'
 import { APIError, betterAuth } from 'better-auth'
 import { prismaAdapter } from 'better-auth/adapters/prisma'
 import { bearer } from 'better-auth/plugins'
 import { sessionCookie } from './contract.ts'
 import { sessionSecret } from './credentials.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
-import { newId } from './uuid.ts'
 
 /** Where the routes are mounted. */
 export const authPath = '/api/auth'

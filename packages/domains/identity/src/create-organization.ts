@@ -1,11 +1,10 @@
 import { isUniqueViolation } from '@offshoot/data'
-import { badInput, conflict, type InputOf, type OutputOf, type TenantId } from '@offshoot/rpc'
+import { badInput, conflict, type InputOf, newId, type OutputOf, type TenantId } from '@offshoot/rpc'
 import { record } from './audit.ts'
 import type { identity } from './contract.ts'
 import type { IdentityContext } from './domain.ts'
 import { readOrganization } from './organizations.ts'
 import { signedInUser } from './signed-in-user.ts'
-import { newId } from './uuid.ts'
 
 type Call = (typeof identity)['calls']['createOrganization']
 

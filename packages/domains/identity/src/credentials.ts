@@ -3,8 +3,7 @@
  * a session token is signed (by Better Auth, as in its cookie), and an API key names its tenant and is 256 random bits.
  */
 import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { TenantId } from '@offshoot/rpc'
-import { uuidBytes, uuidText } from './uuid.ts'
+import { type TenantId, uuidBytes, uuidText } from '@offshoot/rpc'
 
 /** What `identity.resolve_actor` looks a credential up by. */
 export type CredentialLookup = { session: string } | { tenant: string; hash: string }

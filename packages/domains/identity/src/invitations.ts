@@ -1,7 +1,6 @@
-import type { OutputOf, TenantId } from '@offshoot/rpc'
+import { type OutputOf, type TenantId, uuidBytes, uuidText } from '@offshoot/rpc'
 import { InvitationId, type identity } from './contract.ts'
 import type { IdentityContext } from './domain.ts'
-import { uuidBytes, uuidText } from './uuid.ts'
 
 type Invitation = OutputOf<(typeof identity)['calls']['invitations']>[number]
 

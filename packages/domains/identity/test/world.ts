@@ -1,13 +1,12 @@
 import { createHmac } from 'node:crypto'
 import { type Lanes, openLanes } from '@offshoot/data'
-import { type Client, edge, type Role, UserId } from '@offshoot/rpc'
+import { type Client, edge, newId, type Role, UserId } from '@offshoot/rpc'
 import { type TestApp, type TestAppOptions, testApp } from '@offshoot/testing'
 import { expect } from 'vitest'
 import { identity, type ResolvedActor } from '../src/contract.ts'
 import { sessionSecret } from '../src/credentials.ts'
 import { identityDomain } from '../src/domain.ts'
 import { PrismaClient } from '../src/generated/prisma/client.ts'
-import { newId } from '../src/uuid.ts'
 
 type IdentityClient = Client<typeof identity>
 

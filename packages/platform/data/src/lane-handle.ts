@@ -1,5 +1,4 @@
-import type { TenantId } from '@offshoot/rpc'
-import { newEventId } from './event-id.ts'
+import { newId, type TenantId } from '@offshoot/rpc'
 import { explainPrismaFailure } from './failures.ts'
 import type { Emission, Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
@@ -187,7 +186,7 @@ interface Conclusion {
 }
 
 const eventsJson = (emissions: readonly Emission[]) =>
-  JSON.stringify(emissions.map((emission, n) => ({ n, id: newEventId(), ...emission })))
+  JSON.stringify(emissions.map((emission, n) => ({ n, id: newId(), ...emission })))
 
 /** A tagged template's strings, or `Prisma.sql`. */
 type RawQuery = TemplateStringsArray | { readonly strings: readonly string[] }

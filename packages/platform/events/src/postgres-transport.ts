@@ -1,6 +1,7 @@
 import pg from 'pg'
 import type { Message } from './envelope.ts'
 import { type Loop, startLoop } from './loop.ts'
+import { forgottenAfter } from './retention.ts'
 import { someShareIsFull } from './shares.ts'
 import type { Transport } from './transport.ts'
 
@@ -15,9 +16,6 @@ export interface PostgresTransportOptions {
 
 /** Messages of one delivery, shared by the tenants that wait. */
 const most = 200
-
-/** A consumer that did not show up for this long gets nothing kept any more. */
-const forgotten = '7 days'
 
 const claim = `
   WITH RECURSIVE walk AS (
@@ -78,7 +76,7 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
           ), kept AS (
             INSERT INTO events.delivery (tenant_id, consumer, id, body, signature)
             SELECT m.tenant_id, s.consumer, m.id, m.body, m.signature FROM given m CROSS JOIN events.subscription s
-            WHERE s.source = $1 AND s.seen_at > now() - interval '${forgotten}' ORDER BY m.n
+            WHERE s.source = $1 AND s.seen_at > now() - interval '${forgottenAfter}' ORDER BY m.n
           ) SELECT consumer FROM events.subscription WHERE source = $1`,
         values: [
           source,

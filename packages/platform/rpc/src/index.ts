@@ -32,6 +32,7 @@ export {
   unavailable,
 } from './problem.ts'
 export { type Call, type CallHeaders, type CallServer, serve, type UnitOfWork } from './server.ts'
+export { newId, uuidBytes, uuidText } from './uuid.ts'
 export {
   currencyDigits,
   id,

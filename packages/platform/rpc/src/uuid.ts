@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** A new UUIDv7 (RFC 9562, section 5.7), for rows whose id must be known before they are inserted; Prisma makes the others. */
+/** A new UUIDv7 (RFC 9562, section 5.7), for what needs its id before it is inserted: some rows, and events. Prisma makes the others. */
 export function newId(): string {
   const bytes = randomBytes(16)
   bytes.writeUIntBE(Date.now(), 0, 6)
