@@ -13,6 +13,7 @@ import { catalogDomain } from '@offshoot/catalog'
 import { type Lanes, openLanes } from '@offshoot/data'
 import { migrate, roleUrls } from '@offshoot/data/migrate'
 import { startServer } from '@offshoot/data/server'
+import { openSystemPool } from '@offshoot/data/system'
 import { batchHandler, defineEvent, type Handler, handler, on } from '@offshoot/events'
 import { natsTransport, postgresTransport, startEvents, type Transport } from '@offshoot/events/runtime'
 import { identityTokens, localLink, TenantId } from '@offshoot/rpc'
@@ -103,7 +104,16 @@ async function open(directory: string, cleanUp: (() => Promise<unknown>)[]): Pro
     transports,
     async start(handlers, transport) {
       const runtime = await startEvents({
-        domains: [{ name: 'catalog', emits: [Measured], handlers, lanes, systemUrl: urls.system, uses: {} }],
+        domains: [
+          {
+            name: 'catalog',
+            emits: [Measured],
+            handlers,
+            lanes,
+            uses: {},
+            openSystem: () => openSystemPool({ url: urls.system, schema: 'catalog', connections: 5, audit() {} }),
+          },
+        ],
         transport,
         secret,
         link: localLink(new Map()),

@@ -96,6 +96,7 @@ async function open({ url, schema, audit, connections = 4, statementTimeout = 60
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
+    onConnect: (client) => void client.on('error', () => {}), // its next statement says so
   })
   pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
   return {

@@ -1,6 +1,6 @@
 import type { Lanes } from '@offshoot/data'
 import type { Contract, IdentityTokens, Link } from '@offshoot/rpc'
-import pg from 'pg'
+import type pg from 'pg'
 import { type Consumer, startConsumer } from './consumer.ts'
 import { envelopeSeal } from './envelope.ts'
 import type { EventType } from './event.ts'
@@ -36,8 +36,8 @@ export interface EventDomain {
   emits: readonly EventType[]
   handlers: readonly Handler[]
   lanes: Lanes<any>
-  /** The URL of the domain's system role. */
-  systemUrl: string
+  /** Opens connections of the domain's system role, given for a reason; `stop` closes them. */
+  openSystem(): Promise<{ (reason: string): pg.Pool; close(): Promise<void> }>
   /** Contracts that preparations may read from. */
   uses: Record<string, Contract>
 }
@@ -85,31 +85,24 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
       ? log.info({ part }, 'works again')
       : log.error({ part, err: error }, 'does not work at the moment; trying again')
 
-  const pools = new Map(
-    domains.map(({ name, systemUrl }) => {
-      const pool = new pg.Pool({
-        connectionString: systemUrl,
-        application_name: `offshoot ${name} events`,
-        max: 5,
-        connectionTimeoutMillis: 5_000,
-        statement_timeout: 20_000,
-        keepAlive: true,
-        onConnect: (client) => void client.on('error', () => {}), // its next statement says so
-      })
-      pool.on('error', () => {})
-      return [name, pool] as const
-    }),
-  )
+  const pools = new Map<string, pg.Pool>()
+  const systems: { close(): Promise<void> }[] = []
   const consumers: Consumer[] = []
   const relays = new Map<string, Loop>()
   let stopped: Promise<void> | undefined
   async function stop(): Promise<void> {
     await Promise.all([...relays.values()].map((relay) => relay.stop()))
     await Promise.all(consumers.map((consumer) => consumer.stop()))
-    await Promise.all([...pools.values()].map((pool) => pool.end()))
+    await Promise.all(systems.map((system) => system.close()))
   }
 
   try {
+    for (const { name, emits, handlers, openSystem } of domains) {
+      if (emits.length + handlers.length === 0) continue
+      const system = await openSystem()
+      systems.push(system)
+      pools.set(name, system('publishing and handling events'))
+    }
     for (const { name, handlers, lanes, uses } of domains) {
       if (handlers.length === 0) continue
       consumers.push(

@@ -112,7 +112,7 @@ export async function openShop(carrier: Carrier = overPostgres): Promise<Shop> {
             emits: emits ? [Noted, Closed] : [],
             handlers,
             lanes,
-            systemUrl: database.urls.shop!.system,
+            openSystem: () => openSystemPool(database.urls.shop!.system),
             uses: {},
           },
         ],
@@ -144,6 +144,20 @@ export async function openShop(carrier: Carrier = overPostgres): Promise<Shop> {
       await carrier.stop()
     },
   }
+}
+
+/** What the host gives: the system role's connections, whose end is the runtime's business. */
+export async function openSystemPool(url: string) {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'offshoot shop events',
+    max: 5,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 20_000,
+    onConnect: (client) => void client.on('error', () => {}),
+  })
+  pool.on('error', () => {})
+  return Object.assign(() => pool, { close: () => pool.end() })
 }
 
 /** Adds to what is noted for an order, so that the order and the number of effects can be read from it. */

@@ -4,7 +4,7 @@ import { identityTokens, localLink } from '@offshoot/rpc'
 import { PrismaClient } from '../../data/test/shop/src/generated/prisma/client.ts'
 import { handler, on } from '../src/index.ts'
 import { natsTransport, postgresTransport, startEvents } from '../src/runtime.ts'
-import { Noted, note, pause } from './shop.ts'
+import { Noted, note, openSystemPool, pause } from './shop.ts'
 
 export interface WorkerTask {
   serving: string
@@ -34,7 +34,7 @@ const runtime = await startEvents({
       emits: [Noted],
       handlers: [handler(task.handler, [work], { attempts: 2, timeout: 1_500 })],
       lanes,
-      systemUrl: task.system,
+      openSystem: () => openSystemPool(task.system),
       uses: {},
     },
   ],

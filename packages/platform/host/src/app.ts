@@ -1,5 +1,6 @@
 import { assertServingRole, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
 import {
+  type EventDomain,
   type EventsHealth,
   type EventsRuntime,
   operationsOf,
@@ -105,21 +106,24 @@ export async function startDomains(options: HostOptions): Promise<Host> {
     }
     if (options.events) {
       const { transport, systemUrl, clockUrl, keepDays = 365 } = options.events
+      const eventDomains: EventDomain[] = []
       for (const [domain, lanes] of opened) {
-        const system = systemAccess(domain, systemUrl(domain.name), platform)
+        const { name, definition } = domain
+        const system = systemAccess(domain, systemUrl(name), platform)
         systems.push(system)
         servers.set(operationsOf(domain.name).name, serveOperations(domain, system, tokens, platform))
         work.push(...scheduledWork(domain, { lanes, system, platform, keepDays }))
-      }
-      events = await startEvents({
-        domains: [...opened].map(([{ name, definition }, lanes]) => ({
+        eventDomains.push({
           name,
           lanes,
           emits: definition.emits ?? [],
           handlers: definition.handlers?.(platform) ?? [],
           uses: definition.uses ?? {},
-          systemUrl: systemUrl(name),
-        })),
+          openSystem: system.eventsPool,
+        })
+      }
+      events = await startEvents({
+        domains: eventDomains,
         transport,
         secret: platform.secret,
         link,

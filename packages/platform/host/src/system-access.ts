@@ -5,6 +5,8 @@ import type { Domain, Platform } from './domain.ts'
 export interface SystemAccess {
   client(): Promise<System<any>>
   pool(): Promise<SystemPool>
+  /** Connections for the domain's events alone. Whoever asks closes them. */
+  eventsPool(): Promise<SystemPool>
   close(): Promise<void>
 }
 
@@ -20,6 +22,7 @@ export function systemAccess(domain: Domain, url: string, { log }: Platform): Sy
   return {
     client: client.get,
     pool: pool.get,
+    eventsPool: () => openSystemPool({ ...options, connections: 5, statementTimeout: 20_000 }),
     async close() {
       await Promise.allSettled([client.close(), pool.close()])
     },

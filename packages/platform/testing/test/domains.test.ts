@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { defineEvent } from '@offshoot/events'
+import { postgresTransport } from '@offshoot/events/runtime'
 import { startDomains } from '@offshoot/host'
 import { createClient, type Identity } from '@offshoot/rpc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { type TestApp, type TestDatabase, tenantId, testApp, testDatabase, userId } from '../src/index.ts'
 import { type DeskContext, desk, deskDomain, keysOf, type ShopContext, shop, shopDomain } from './shop.ts'
 
@@ -231,6 +234,25 @@ describe('starting domains', () => {
       })
       await expect(start).rejects.toThrow(/'desk' must not be served as the database role/)
     }
+    await expect.poll(openConnections, { timeout: 2_000 }).toEqual([])
+  })
+
+  it('is refused when events would be carried as such a role', async () => {
+    const nobody = defineEvent('shop.NothingHappened', {
+      version: 1,
+      aggregate: 'nothing',
+      key: () => 'nothing',
+      data: z.object({}),
+    })
+    const transport = postgresTransport({ url: database.urls.events!.serving, onTrouble: () => {} })
+    const start = startDomains({
+      domains: [shopDomain(async () => nothing, { emits: [nobody] })],
+      platform: app.platform,
+      databaseUrl,
+      events: { transport, systemUrl: () => database.adminUrl },
+    })
+    await expect(start).rejects.toThrow(/'shop' across tenants must not be done as the database role/)
+    await transport.close()
     await expect.poll(openConnections, { timeout: 2_000 }).toEqual([])
   })
 
