@@ -43,8 +43,13 @@ export function explainPrismaFailure(error: unknown): unknown {
 /** PostgreSQL's codes for a serialization failure and a deadlock, which Prisma does not recognise in raw statements (P2010). */
 const conflicts = new Set<unknown>(['40001', '40P01'])
 
+/** SQLSTATE of our own: somebody else handled the event meanwhile, or is rebuilding what its handler makes. Nothing of this attempt was kept. */
+export const overtaken = 'OF001'
+
+export const isOvertaken = (error: unknown): boolean => originalCode(error) === overtaken
+
 const originalCode = (error: unknown): unknown =>
-  (error as AdapterFailure).meta?.driverAdapterError?.cause?.originalCode
+  (error as AdapterFailure | null | undefined)?.meta?.driverAdapterError?.cause?.originalCode
 
 /** As the adapter has it: Prisma passes on what COMMIT says without a code of its own. */
 function isWriteConflict(error: unknown): boolean {

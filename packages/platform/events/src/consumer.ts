@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Lanes } from '@offshoot/data'
+import { isOvertaken, type Lanes } from '@offshoot/data'
 import { type Contract, createClient, type IdentityTokens, type Link, type TenantId } from '@offshoot/rpc'
 import { Sql } from '@prisma/client/runtime/client'
 import type pg from 'pg'
@@ -48,6 +48,9 @@ interface Head {
   aggregate: string
   attempts: number
   leased_until: Date
+  handled: string
+  /** The next event, where it was to be seen at the time of the lease. */
+  event: Waiting | null
 }
 
 interface Waiting {
@@ -70,7 +73,7 @@ const longestRetry = 5 * 60_000
 
 /**
  * Handles events for one domain. Everything that comes is first taken into the domain's inbox, and only then acknowledged to the transport. From there it is
- * handled: an aggregate is leased, its next event is locked, and the handler's effects commit in one transaction with the note that it was handled. Whatever dies
+ * handled: an aggregate is leased together with its next event, and the handler's effects commit in one transaction with the note that it was handled. Whatever dies
  * in between, the lease ends and the event is handled again, or found to have been.
  */
 export async function startConsumer(options: ConsumerOptions): Promise<Consumer> {
@@ -167,7 +170,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
 
   async function claimSome({ names, each, lease }: (typeof kinds)[number]): Promise<boolean> {
     if (busy >= concurrency) return false // whoever is done goes on
-    const ahead = each === 1 ? 2 * concurrency : 0
+    const ahead = 2 * (each === 1 ? concurrency : each)
     const most = (concurrency - busy) * each + ahead
     const heads = await claim(names, false, share * each + ahead, most, each, lease)
     queue.push(...groupsOf(heads, byName))
@@ -331,7 +334,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       `UPDATE ${schema}.inbox_head h SET leased_until = NULL, attempts = h.attempts - 1, ready_at = greatest(h.ready_at, clock_timestamp() + $2::interval)
         FROM jsonb_to_recordset($1) AS g(tenant_id uuid, handler text, source text, aggregate text, leased_until timestamptz)
         WHERE h.tenant_id = g.tenant_id AND h.handler = g.handler AND h.source = g.source AND h.aggregate = g.aggregate AND h.leased_until = g.leased_until`,
-      [JSON.stringify(heads), `${pause} ms`],
+      [JSON.stringify(heads.map(({ event, handled, ...head }) => head)), `${pause} ms`],
     )
   }
 
@@ -353,7 +356,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     try {
       await Promise.race([work, timeout])
     } catch (error) {
-      throw begun ? error : new NotBegun(error)
+      throw begun && !isOvertaken(error) ? error : new NotBegun(error)
     } finally {
       clearTimeout(timer)
       lease.close() // a handler that still runs has no database any more
@@ -374,7 +377,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     }
     let settling: readonly unknown[] = []
     const handle = async (tx: any) => {
-      const { ready, held } = inOrder(await take(tx, handler, heads, each), options.longestGap)
+      const { ready, held } = inOrder(await next(tx, handler, heads, each), options.longestGap)
       onBegun()
       const context = { tx, tenant, log }
       if (handler.batch && ready.length > 1) {
@@ -404,10 +407,10 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     tenant: TenantId,
     onBegun: () => void,
   ): Promise<{ id: string; value: unknown } | undefined> {
-    const [next] = inOrder(await take(lane, handler, [head], 1), options.longestGap).ready
+    const [event] = inOrder(await next(lane, handler, [head], 1), options.longestGap).ready
     onBegun()
-    const reaction = next && reactionTo(handler, next)
-    if (!next || !reaction?.prepare) return undefined
+    const reaction = event && reactionTo(handler, event)
+    if (!event || !reaction?.prepare) return undefined
     const caller = {
       identity: {
         actor: { kind: 'service', id: `${domain}.${handler.name}` },
@@ -416,7 +419,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
         scopes: null,
       } as const,
       deadline: performance.now() + handler.timeout,
-      requestId: next.id,
+      requestId: event.id,
     }
     const clients = Object.fromEntries(
       Object.entries(options.uses).map(([name, contract]) => [
@@ -425,9 +428,20 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       ]),
     )
     return {
-      id: next.id,
-      value: await reaction.prepare({ db: lane, clients, tenant, log }, read(handler, next, tenant)),
+      id: event.id,
+      value: await reaction.prepare({ db: lane, clients, tenant, log }, read(handler, event, tenant)),
     }
+  }
+
+  /** What was leased with its next event is handled without asking again: `settle` notices when somebody else was faster. */
+  async function next(
+    db: any,
+    handler: Handler,
+    heads: Head[],
+    each: number,
+  ): Promise<(Waiting & { handled: number })[]> {
+    const known = heads.flatMap(({ event, handled }) => (event ? [{ ...event, handled: Number(handled) }] : []))
+    return each === 1 && known.length === heads.length ? known : take(db, handler, heads, each)
   }
 
   async function take(
@@ -517,7 +531,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
   }
 }
 
-/** The database was away, or too busy: no event had been looked at yet, and none is to blame. */
+/** The database was away, or too busy, or somebody else was faster: no event is to blame. */
 class NotBegun extends Error {
   /** In ms, with jitter. */
   readonly pause = 250 + Math.random() * 500

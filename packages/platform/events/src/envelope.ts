@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, timingSafeEqual } from 'node:crypto'
 
 /** An event on its way: CloudEvents 1.0 in JSON format, with extension attributes of ours. */
 export interface Envelope {
@@ -40,7 +40,7 @@ export interface Seal {
 
 /** Signs messages with a key derived from the installation's secret (HMAC-SHA256, RFC 2104). */
 export function envelopeSeal(secret: string): Seal {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'offshoot events', 32))
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', 'offshoot events', 32)))
   const sign = (body: string) => createHmac('sha256', key).update(body).digest()
   return {
     seal(envelope) {

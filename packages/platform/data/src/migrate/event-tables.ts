@@ -1,4 +1,5 @@
 import type { Client } from 'pg'
+import { overtaken } from '../failures.ts'
 import { quote } from './connection.ts'
 
 /**
@@ -166,9 +167,11 @@ CREATE OR REPLACE FUNCTION $S.receive(events jsonb) RETURNS bigint LANGUAGE sql 
 $$;
 
 -- Leases aggregates whose next event may be handled by one of the handlers: a tenant has at most so many at a time, those under way ("running": tenant → how
--- many) included; whoever has the fewest is first. What a process left behind when it died ("abandoned") is asked for by itself.
-CREATE OR REPLACE FUNCTION $S.claim(handlers text[], abandoned boolean, per_tenant integer, most integer, running jsonb, lease interval)
-RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attempts integer, leased_until timestamptz) LANGUAGE sql AS $$
+-- many) included; whoever has the fewest is first. Handlers that are being rebuilt for a tenant are asked again later. What a process left behind when it died ("abandoned") is asked for by itself. "event" is the next one, where
+-- this statement could see it: what another process committed at this very moment it may not see.
+DROP FUNCTION IF EXISTS $S.claim(text[], boolean, integer, integer, jsonb, interval); -- its columns may be an earlier version's
+CREATE FUNCTION $S.claim(handlers text[], abandoned boolean, per_tenant integer, most integer, running jsonb, lease interval)
+RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attempts integer, leased_until timestamptz, handled bigint, event jsonb) LANGUAGE sql AS $$
   WITH RECURSIVE walk AS (
     (SELECT h.tenant_id FROM $S.inbox_head h WHERE h.ready_at IS NOT NULL ORDER BY h.tenant_id LIMIT 1)
     UNION ALL
@@ -184,37 +187,42 @@ RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attemp
         AND CASE WHEN abandoned THEN h.leased_until < clock_timestamp() ELSE h.leased_until IS NULL END
       ORDER BY h.ready_at LIMIT greatest(0, per_tenant - t.running) FOR UPDATE SKIP LOCKED
     ) h
-  ), chosen AS (
-    SELECT * FROM ready ORDER BY turn, random() LIMIT most
+  ), chosen AS MATERIALIZED (
+    SELECT *, pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || handler), hashtext(tenant_id::text)) AS free
+    FROM (SELECT * FROM ready ORDER BY turn, random() LIMIT most) c
+  ), deferred AS (
+    UPDATE $S.inbox_head h SET ready_at = clock_timestamp() + interval '100 ms'
+    FROM chosen c WHERE h.tenant_id = c.tenant_id AND h.handler = c.handler AND h.source = c.source AND h.aggregate = c.aggregate AND NOT c.free
   )
   UPDATE $S.inbox_head h SET leased_until = clock_timestamp() + lease, attempts = h.attempts + 1
-  FROM chosen c WHERE h.tenant_id = c.tenant_id AND h.handler = c.handler AND h.source = c.source AND h.aggregate = c.aggregate
-  RETURNING h.tenant_id, h.handler, h.source, h.aggregate, h.attempts, h.leased_until
+  FROM chosen c WHERE h.tenant_id = c.tenant_id AND h.handler = c.handler AND h.source = c.source AND h.aggregate = c.aggregate AND c.free
+  RETURNING h.tenant_id, h.handler, h.source, h.aggregate, h.attempts, h.leased_until, h.handled, (
+    SELECT to_jsonb(i) FROM $S.inbox i
+    WHERE i.tenant_id = h.tenant_id AND i.handler = h.handler AND i.source = h.source AND i.aggregate = h.aggregate
+      AND i.status IN ('pending', 'dead') AND i.revision > h.handled ORDER BY i.revision LIMIT 1)
 $$;
 
--- The next events of leased aggregates, locked: in the handler's transaction, so that whoever comes second waits and then finds nothing. A handler that is being
--- rebuilt for this tenant gets nothing now.
+-- The next events of leased aggregates, locked: in the handler's transaction, so that whoever comes second waits and then finds nothing.
 CREATE OR REPLACE FUNCTION $S.take(for_handler text, heads jsonb, most integer)
-RETURNS TABLE (event jsonb, handled bigint) LANGUAGE plpgsql AS $$
-BEGIN
-  IF NOT pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || for_handler), hashtext(app.tid()::text)) THEN
-    RETURN;
-  END IF;
-  RETURN QUERY SELECT i.event, h.handled FROM jsonb_to_recordset(heads) AS g(source text, aggregate text)
+RETURNS TABLE (event jsonb, handled bigint) LANGUAGE sql AS $$
+  SELECT i.event, h.handled FROM jsonb_to_recordset(heads) AS g(source text, aggregate text)
   JOIN $S.inbox_head h ON h.tenant_id = app.tid() AND h.handler = for_handler AND h.source = g.source AND h.aggregate = g.aggregate
   CROSS JOIN LATERAL (
     SELECT to_jsonb(i) AS event FROM $S.inbox i
     WHERE i.tenant_id = app.tid() AND i.handler = for_handler AND i.source = g.source AND i.aggregate = g.aggregate AND i.status IN ('pending', 'dead')
     ORDER BY i.revision LIMIT most FOR UPDATE
-  ) i;
-END $$;
+  ) i
+$$;
 
--- Notes that events were handled and hands their aggregates back; fails when one was handled already. "held": the revision for which an
--- earlier one is missing, and until when to wait for it.
+-- Notes that events were handled and hands their aggregates back; fails when one was handled already, or when the handler is being rebuilt for this tenant.
+-- "held": the revision for which an earlier one is missing, and until when to wait for it.
 CREATE OR REPLACE FUNCTION $S.settle(by_handler text, heads jsonb, ids uuid[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   settled bigint;
 BEGIN
+  IF NOT pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || by_handler), hashtext(app.tid()::text)) THEN
+    RAISE EXCEPTION 'the handler is being rebuilt' USING ERRCODE = '${overtaken}';
+  END IF;
   -- A statement of its own: what "receive" adds to these aggregates meanwhile is waited for, and seen by the next one.
   PERFORM FROM $S.inbox_head h JOIN jsonb_to_recordset(heads) AS g(source text, aggregate text)
     ON h.tenant_id = app.tid() AND h.handler = by_handler AND h.source = g.source AND h.aggregate = g.aggregate
@@ -223,11 +231,10 @@ BEGIN
     WHERE tenant_id = app.tid() AND handler = by_handler AND id = ANY (ids) AND status = 'pending';
   GET DIAGNOSTICS settled = ROW_COUNT;
   IF settled <> cardinality(ids) THEN
-    RAISE EXCEPTION 'the event was handled by somebody else meanwhile';
+    RAISE EXCEPTION 'the event was handled by somebody else meanwhile' USING ERRCODE = '${overtaken}';
   END IF;
   UPDATE $S.inbox_head h SET handled = greatest(h.handled, g.handled), attempts = 0, leased_until = NULL,
       ready_at = (SELECT CASE WHEN i.revision >= g.held THEN g.ready_at
-          WHEN g.handled = 0 AND g.held IS NULL THEN clock_timestamp() + interval '100 ms' -- nothing was taken: it is being rebuilt
           ELSE clock_timestamp() END FROM $S.inbox i
         WHERE i.tenant_id = app.tid() AND i.handler = by_handler AND i.source = h.source AND i.aggregate = h.aggregate AND i.status = 'pending'
         ORDER BY i.revision LIMIT 1)
@@ -237,10 +244,16 @@ BEGIN
 END $$;
 
 -- Notes a failure at the next event of a leased aggregate: it is tried again at that time, or never (null): then it is dead and its aggregate parked. Nothing
--- happens when the lease is over: the event was handled after all, or is somebody else's.
+-- happens when the lease is over: the event was handled after all, or is somebody else's. While the handler is being rebuilt for the tenant no failure counts: it may
+-- have waited for the rebuild's own rows.
 CREATE OR REPLACE FUNCTION $S.fail(for_tenant uuid, at_handler text, from_source text, at_aggregate text, lease timestamptz, tried integer, failure text, again_at timestamptz)
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+  IF NOT pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || at_handler), hashtext(for_tenant::text)) THEN
+    UPDATE $S.inbox_head h SET leased_until = NULL, attempts = tried - 1, ready_at = clock_timestamp() + interval '100 ms'
+      WHERE h.tenant_id = for_tenant AND h.handler = at_handler AND h.source = from_source AND h.aggregate = at_aggregate AND h.leased_until = lease;
+    RETURN false;
+  END IF;
   UPDATE $S.inbox_head h SET leased_until = NULL, attempts = tried, ready_at = again_at, parked = again_at IS NULL
     WHERE h.tenant_id = for_tenant AND h.handler = at_handler AND h.source = from_source AND h.aggregate = at_aggregate AND h.leased_until = lease;
   IF NOT FOUND THEN
@@ -270,8 +283,8 @@ BEGIN
   RETURN true;
 END $$;
 
--- Begins to build again what a handler has made of a tenant's events, in a transaction: waits until it handles none, and keeps it from handling any. Nobody waits for it:
--- see "take".
+-- Begins to build again what a handler has made of a tenant's events, in a transaction: waits until it settles none, and keeps it from settling any. Nobody waits for it:
+-- see "settle".
 CREATE OR REPLACE FUNCTION $S.begin_rebuild(of_handler text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('$S.handler ' || of_handler), hashtext(app.tid()::text));
