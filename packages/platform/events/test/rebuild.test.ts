@@ -143,13 +143,13 @@ describe('rebuilding a projection', () => {
     await first.stop()
 
     const [handling, rebuilding] = [gate(), gate()]
-    const runtime = await shop.start([{ ...projection('', handling.pass), timeout: 1_000 }])
+    const runtime = await shop.start([{ ...projection('', handling.pass), timeout: 500 }])
     await emit(acme, order, 2, 2)
     await handling.reached
     const rebuilt = again(projection('new-', rebuilding.pass))
     await rebuilding.reached // its rows are locked: the handler will wait for them in vain
     handling.open()
-    await pause(1_300)
+    await pause(1_500) // twice: a batch that failed is tried one by one
     rebuilding.open()
     await rebuilt
     await idle()
