@@ -1,0 +1,57 @@
+import { context, metrics as otelMetrics, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import {
+  AggregationTemporality,
+  type DataPoint,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics'
+import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+
+/** What was measured: by the metric's name, each series with its labels. */
+export type Measured = Record<string, { labels: Record<string, unknown>; value: unknown }[]>
+
+export interface Recording {
+  /** Spans that have ended, in that order. */
+  spans(): ReadableSpan[]
+  /** Everything that was measured so far, gauges as they stand now. */
+  metrics(): Promise<Measured>
+  /** Forgets the spans. Metrics go on. */
+  reset(): void
+}
+
+let recording: Recording | undefined
+
+/** Records what this process emits, in memory, with the real SDK. The first call begins; others get the same, since a process has one SDK. */
+export function recordTelemetry(): Recording {
+  recording ??= begin()
+  return recording
+}
+
+function begin(): Recording {
+  const exporter = new InMemorySpanExporter()
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager())
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
+  const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const reader = new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 2 ** 30 })
+  otelMetrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
+
+  return {
+    spans: () => exporter.getFinishedSpans(),
+    async metrics() {
+      measured.reset()
+      await reader.forceFlush()
+      const found: Measured = {}
+      for (const { scopeMetrics } of measured.getMetrics())
+        for (const { metrics } of scopeMetrics)
+          for (const { descriptor, dataPoints } of metrics)
+            found[descriptor.name] = (dataPoints as DataPoint<unknown>[]).map(({ attributes, value }) => ({
+              labels: attributes,
+              value,
+            }))
+      return found
+    },
+    reset: () => exporter.reset(),
+  }
+}
