@@ -4,6 +4,7 @@ import {
   defineEntity,
   Identity,
   id,
+  Plan,
   query,
   Role,
   TenantId,
@@ -40,11 +41,17 @@ export const Slug = z
 /** A person as the other members of an organization see them; former members stay readable, for what they did. */
 export const User = z.object({ id: UserId, name: z.string(), email: z.string() })
 
-export const Organization = z.object({ id: TenantId, slug: z.string(), name: z.string(), createdAt: Timestamp })
+export const Organization = z.object({
+  id: TenantId,
+  slug: z.string(),
+  name: z.string(),
+  plan: Plan,
+  createdAt: Timestamp,
+})
 
 /** An organization that one belongs to, and as what. */
 export const Membership = z.object({
-  organization: Organization.pick({ id: true, slug: true, name: true }),
+  organization: Organization.omit({ createdAt: true }),
   role: Role,
 })
 

@@ -1,5 +1,5 @@
 import type { LaneTables } from '@offshoot/data'
-import type { InputOf, OutputOf } from '@offshoot/rpc'
+import type { InputOf, OutputOf, Plan } from '@offshoot/rpc'
 import type { identity } from './contract.ts'
 import type { IdentityContext } from './domain.ts'
 import type { PrismaClient } from './generated/prisma/client.ts'
@@ -22,9 +22,9 @@ export async function organizationsByIds(
 
 /** The tenant's organization, of a lane or a transaction. */
 export async function readOrganization(db: LaneTables<PrismaClient>): Promise<Organization> {
-  const [{ name, createdAt }, { slug }] = await Promise.all([
+  const [{ name, plan, createdAt }, { slug }] = await Promise.all([
     db.organization.findUniqueOrThrow({ where: { id: db.tenant } }),
     db.tenantSlug.findUniqueOrThrow({ where: { tenant: db.tenant } }),
   ])
-  return { id: db.tenant, slug, name, createdAt: createdAt.toISOString() }
+  return { id: db.tenant, slug, name, plan: plan as Plan, createdAt: createdAt.toISOString() }
 }

@@ -3,6 +3,7 @@ import {
   type Identity,
   type InputOf,
   type OutputOf,
+  type Plan,
   type Role,
   type TenantId,
   type UserId,
@@ -17,6 +18,7 @@ interface FoundMembership {
   slug: string
   name: string
   role: Role
+  plan: Plan
 }
 
 interface FoundActor {
@@ -48,8 +50,8 @@ export function resolveActor(secret: string) {
     return {
       identity: actingIn(found, operator),
       user,
-      memberships: found.memberships.map(({ tenant, slug, name, role }) => ({
-        organization: { id: tenant, slug, name },
+      memberships: found.memberships.map(({ tenant, slug, name, plan, role }) => ({
+        organization: { id: tenant, slug, name, plan },
         role,
       })),
     }
@@ -62,6 +64,7 @@ function actingIn({ user, key, membership }: FoundActor, operator: boolean): Ide
       ? ({ kind: 'key', id: key.id, user: user.id } as Identity['actor'])
       : { kind: 'user', id: user.id, operator },
     tenant: membership?.tenant ?? null,
+    plan: membership?.plan ?? null,
     role: membership?.role ?? null,
     scopes: key?.scopes ?? null,
   }

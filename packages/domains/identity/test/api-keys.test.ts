@@ -21,6 +21,7 @@ describe('an API key', () => {
     expect(actor.identity).toEqual({
       actor: { kind: 'key', id: apiKey.id, user: await world.person('admin@keys.test') },
       tenant: expect.any(String),
+      plan: 'free',
       role: 'admin',
       scopes: ['organization:read'],
     })

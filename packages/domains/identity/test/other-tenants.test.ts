@@ -105,7 +105,7 @@ describe('every call in a tenant', () => {
   it.each(inTenant)('%s wants to know which tenant, and who', async (name) => {
     const call = name as 'organization'
     const nobody = world.app.client(identity, {
-      identity: { actor: { kind: 'anonymous' }, tenant: null, role: null, scopes: null },
+      identity: { actor: { kind: 'anonymous' }, tenant: null, plan: null, role: null, scopes: null },
     })
     await expect(nobody[call]({})).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
     await expect((await world.as('nowhere@mine.test'))[call]({})).rejects.toMatchObject({ reason: 'TENANT_REQUIRED' })

@@ -44,7 +44,7 @@ describe('the permission table', () => {
     async ({ name }) => {
       const actor = { kind: 'key', id: tenantId('a key'), user: tenantId('a user') } as never
       const client = app.client(identity, {
-        identity: { actor, tenant: tenantId('acme'), role: 'owner', scopes: ['product:read'] },
+        identity: { actor, tenant: tenantId('acme'), plan: 'free', role: 'owner', scopes: ['product:read'] },
       })
       await expect(client[name]({})).rejects.toMatchObject({ code: 'FORBIDDEN', reason: 'SCOPE_REQUIRED' })
     },

@@ -415,6 +415,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       identity: {
         actor: { kind: 'service', id: `${domain}.${handler.name}` },
         tenant,
+        plan: null,
         role: null,
         scopes: null,
       } as const,

@@ -1,11 +1,11 @@
-import type { Client, Contract, Role, TenantId, UserId } from '@offshoot/rpc'
+import type { Client, Contract, Plan, Role, TenantId, UserId } from '@offshoot/rpc'
 
 /** The signed-in person, and where they belong. */
 export interface Viewer {
   user: { id: UserId; name: string; email: string }
   /** One of the product's own staff, and acting as such: an API key is not. */
   operator: boolean
-  memberships: { organization: { id: TenantId; slug: string; name: string }; role: Role }[]
+  memberships: { organization: { id: TenantId; slug: string; name: string; plan: Plan }; role: Role }[]
 }
 
 /** What a resolver gets: one per request. Everything that it learns or does goes through a contract's client. */

@@ -2,7 +2,7 @@ import { hkdfSync } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
 import { z } from 'zod'
 import { Problem } from './problem.ts'
-import { id, Role, TenantId, UserId } from './values.ts'
+import { id, Plan, Role, TenantId, UserId } from './values.ts'
 
 /**
  * Who acts. A key acts for the user who made it; `operator` marks the product's own staff, who belong to no tenant by that. A service is a domain that handles
@@ -17,17 +17,21 @@ export const Actor = z.discriminatedUnion('kind', [
 ])
 export type Actor = z.infer<typeof Actor>
 
-/** On whose behalf a call is made, and in which tenant. `scopes` narrows what the role allows (API keys); null means all of it. */
+/**
+ * On whose behalf a call is made, and in which tenant. `scopes` narrows what the role allows (API keys); null means all of it. `plan` is the tenant's when the request
+ * began; null without a tenant, and where nobody looked it up: for a service.
+ */
 export const Identity = z.object({
   actor: Actor,
   tenant: TenantId.nullable(),
+  plan: Plan.nullable(),
   role: Role.nullable(),
   scopes: z.array(z.string()).nullable(),
 })
 export type Identity = z.infer<typeof Identity>
 
-export const anonymous: Identity = { actor: { kind: 'anonymous' }, tenant: null, role: null, scopes: null }
-export const edge: Identity = { actor: { kind: 'edge' }, tenant: null, role: null, scopes: null }
+export const anonymous: Identity = { actor: { kind: 'anonymous' }, tenant: null, plan: null, role: null, scopes: null }
+export const edge: Identity = { actor: { kind: 'edge' }, tenant: null, plan: null, role: null, scopes: null }
 
 /** How far the clocks of two processes may differ, in ms. */
 const skew = 30_000

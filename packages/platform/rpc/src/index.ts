@@ -16,6 +16,7 @@ export {
   type OutputOf,
   query,
 } from './contract.ts'
+export { callListener } from './http-server.ts'
 export { Actor, anonymous, edge, Identity, type IdentityTokens, identityTokens } from './identity.ts'
 export { plainCopy } from './plain.ts'
 export {
@@ -31,6 +32,7 @@ export {
   problemCodes,
   unavailable,
 } from './problem.ts'
+export { type Remote, type RemoteOptions, remoteLink } from './remote.ts'
 export { type Call, type CallHeaders, type CallServer, serve, type UnitOfWork } from './server.ts'
 export { newId, uuidBytes, uuidText } from './uuid.ts'
 export {
@@ -38,6 +40,7 @@ export {
   id,
   Money,
   maxPageSize,
+  Plan,
   page,
   pageInput,
   Role,
@@ -47,3 +50,4 @@ export {
   toPage,
   UserId,
 } from './values.ts'
+export { callsPath } from './wire.ts'

@@ -15,6 +15,10 @@ export type UserId = z.infer<typeof UserId>
 export const Role = z.enum(['owner', 'admin', 'member'])
 export type Role = z.infer<typeof Role>
 
+/** What a tenant has taken out. Few, since metrics are labelled by it. */
+export const Plan = z.enum(['free', 'pro', 'enterprise'])
+export type Plan = z.infer<typeof Plan>
+
 /** An RFC 3339 time in UTC with milliseconds, as `Date.prototype.toISOString` writes it. Contracts carry text, so that a value is the same in-process and on the wire. */
 export const Timestamp = z.iso.datetime({ precision: 3 })
 export type Timestamp = z.infer<typeof Timestamp>

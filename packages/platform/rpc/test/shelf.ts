@@ -1,20 +1,29 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll } from 'vitest'
 import { z } from 'zod'
 import {
   type Caller,
+  type CallServer,
   type Client,
+  callListener,
   command,
   createClient,
   defineContract,
   edge,
   type Handlers,
   type Identity,
+  type IdentityTokens,
   identityTokens,
+  type Link,
   localLink,
   Money,
   type ProblemCode,
   page,
   query,
   type Role,
+  remoteLink,
   serve,
   TenantId,
   text,
@@ -72,6 +81,7 @@ export const olga = UserId.parse('01890000-0000-7000-8000-0000000000f1')
 export const as = (role: Role, more: Partial<Identity> = {}): Identity => ({
   actor: { kind: 'user', id: olga, operator: false },
   tenant: acme,
+  plan: 'free',
   role,
   scopes: null,
   ...more,
@@ -87,16 +97,57 @@ type ShelfHandlers = Handlers<typeof shelf, ShelfContext>
 
 const book = (): Book => ({ id: olga, title: 'A', price: { minor: 100, currency: 'EUR' }, tags: [], note: null })
 
-/** Serves both contracts in this process, with the handlers that a test brings. */
-export function openShelf(
+/** How a call gets from its caller to its domain. Nothing else may differ. */
+export const links = ['in-process', 'over HTTP'] as const
+
+/** `openShelf` for calls that travel in this way; what it opens is closed after the tests of the present block. */
+export function shelfBy(way: (typeof links)[number]) {
+  const opened: { close(): Promise<unknown> }[] = []
+  afterAll(() => Promise.all(opened.map((one) => one.close())))
+  return (...args: OpenArguments) => {
+    const shelf = open(way === 'over HTTP' ? overHttp : inProcess, ...args)
+    opened.push(shelf)
+    return shelf
+  }
+}
+
+/** For tests to which it makes no difference how calls travel. */
+export const openShelf = (...args: OpenArguments) => open(inProcess, ...args)
+
+type OpenArguments = Parameters<typeof open> extends [unknown, ...infer Rest] ? Rest : never
+type Opened = { link: Link; close(): Promise<unknown> }
+
+const inProcess = (servers: ReadonlyMap<string, CallServer>): Opened => ({
+  link: localLink(servers),
+  close: async () => {},
+})
+
+function overHttp(servers: ReadonlyMap<string, CallServer>, tokens: IdentityTokens): Opened {
+  const server = createServer(callListener(servers, tokens)).listen(0, '127.0.0.1')
+  const remote = once(server, 'listening').then(() =>
+    remoteLink(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+  )
+  return {
+    link: async (...call) => (await remote).link(...call),
+    async close() {
+      await (await remote).close()
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+/** Serves both contracts, with the handlers that a test brings. */
+function open(
+  connect: (servers: ReadonlyMap<string, CallServer>, tokens: IdentityTokens) => Opened,
   handlers: { [K in keyof ShelfHandlers]?: (context: ShelfContext, input: any) => any } = {},
   askHandler?: (context: ShelfContext, input: { value?: unknown }) => any,
 ) {
   const tokens = identityTokens('a secret for tests')
   const reported: { error: any; name: string; tenant: string | null; code: ProblemCode }[] = []
   const units = { opened: 0, closed: 0 }
-  const servers = new Map()
-  const link = localLink(servers)
+  const servers = new Map<string, CallServer>()
+  const { link, close } = connect(servers, tokens)
   const unit = (call: { identity: Identity; deadline: number; requestId: string; signal: AbortSignal }) => {
     units.opened++
     return {
@@ -144,6 +195,8 @@ export function openShelf(
   return {
     tokens,
     server,
+    link,
+    close,
     reported,
     units,
     shelf: (identity: Identity = as('owner'), more?: Partial<Caller>) =>

@@ -2,7 +2,16 @@ import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data
 import { postgresTransport } from '@offshoot/events/runtime'
 import { type Domain, demoId, type Host, type Platform, startDomains } from '@offshoot/host'
 import { catchingMailer, type Mailer } from '@offshoot/mail'
-import { type Client, type Contract, createClient, type Identity, type Role, TenantId, UserId } from '@offshoot/rpc'
+import {
+  type Client,
+  type Contract,
+  createClient,
+  type Identity,
+  type Plan,
+  type Role,
+  TenantId,
+  UserId,
+} from '@offshoot/rpc'
 import { pino } from 'pino'
 import { type TestFlags, testFlags } from './flags.ts'
 import { type Outage, openOutage } from './outage.ts'
@@ -10,6 +19,7 @@ import { type Outage, openOutage } from './outage.ts'
 /** Who a test acts as. Names stand for ids: the tenant 'acme' is the demo tenant acme, the user 'member@acme.test' its member. */
 export interface Who {
   tenant?: string
+  plan?: Plan
   role?: Role
   user?: string
   /** The whole identity, where a test needs another than a user's. */
@@ -97,10 +107,13 @@ export async function testApp(
     logged,
     statements,
     outage,
-    client(contract, { tenant = 'acme', role = 'owner', user = `${role}@${tenant}.test`, identity } = {}) {
+    client(
+      contract,
+      { tenant = 'acme', plan = 'free', role = 'owner', user = `${role}@${tenant}.test`, identity } = {},
+    ) {
       const actor = { kind: 'user', id: userId(user), operator: false } as const
       return createClient(contract, host.link, host.tokens, {
-        identity: identity ?? { actor, tenant: tenantId(tenant), role, scopes: null },
+        identity: identity ?? { actor, tenant: tenantId(tenant), plan, role, scopes: null },
         deadline: Number.POSITIVE_INFINITY,
         requestId: 'test',
       })

@@ -30,6 +30,7 @@ const lastFailure = () => failures().at(-1)?.err.message as string
 const owner = (tenant: string): Identity => ({
   actor: { kind: 'user', id: userId(`owner@${tenant}.test`), operator: false },
   tenant: tenantId(tenant),
+  plan: 'free',
   role: 'owner',
   scopes: null,
 })
