@@ -1,3 +1,4 @@
+import { inSpan, record } from '@offshoot/telemetry'
 import { ValidationError } from '@orpc/contract'
 import { call as callProcedure, type Implementer, implement, ORPCError } from '@orpc/server'
 import { type CallMeta, type Contract, type Handlers, metaOf } from './contract.ts'
@@ -38,9 +39,9 @@ export interface CallServer {
   contract: Contract
   /**
    * Serves one call. Input and output are plain JSON values that share nothing with the caller's. Rejects with a `Problem` and
-   * nothing else. The caller's identity is verified here, on the in-process link as on the wire.
+   * nothing else. The caller's identity is verified here, on the in-process link as on the wire. `gone` is aborted when nobody waits for the answer any more.
    */
-  handle(name: string, input: unknown, headers: CallHeaders): Promise<unknown>
+  handle(name: string, input: unknown, headers: CallHeaders, gone?: AbortSignal): Promise<unknown>
 }
 
 export interface ServeOptions<C extends Contract, Context> {
@@ -58,8 +59,9 @@ export interface ServeOptions<C extends Contract, Context> {
 
 interface RequestContext {
   headers: CallHeaders
-  /** Noted once it is verified, for reports of failures. */
-  tenant: TenantId | null
+  gone: AbortSignal | undefined
+  /** Noted once it is verified, for reports of failures and for telemetry. */
+  identity: Identity | undefined
 }
 
 /** Puts handlers behind their contract: identity, permission, validation both ways, deadline, and errors of the closed list. */
@@ -79,8 +81,8 @@ export function serve<C extends Contract, Context>(options: ServeOptions<C, Cont
     const guarded = step.use(
       async ({ context, next }: { context: RequestContext; next: (o: object) => Promise<unknown> }) => {
         const identity = tokens.verify(context.headers.token, contract.name)
+        context.identity = identity
         authorize(identity, meta, contract, name)
-        context.tenant = identity.tenant
         const cancel = new AbortController()
         const deadline = performance.now() + context.headers.budget
         const unit = options.open({
@@ -91,7 +93,7 @@ export function serve<C extends Contract, Context>(options: ServeOptions<C, Cont
           signal: cancel.signal,
         })
         try {
-          return await within(context.headers.budget, next({ context: { unit: unit.context } }))
+          return await within(context.headers.budget, context.gone, next({ context: { unit: unit.context } }))
         } finally {
           cancel.abort()
           unit.close()
@@ -108,21 +110,48 @@ export function serve<C extends Contract, Context>(options: ServeOptions<C, Cont
 
   return {
     contract,
-    async handle(key, input, headers) {
+    async handle(key, input, headers, gone) {
       const procedure = procedures.get(key)
+      // Before anything is traced or measured: callers must not invent names of spans and series.
       if (!procedure) throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `${contract.name} has no call '${key}'.`)
-      const context: RequestContext = { headers, tenant: null }
-      try {
-        if (!(headers.budget > 0)) throw deadlineExceeded()
-        return plainCopy(await callProcedure(procedure, plainCopy(input) as never, { context }))
-      } catch (error) {
-        const problem = toProblem(error, metaOf(contract.calls[key]!))
-        const { code, cause } = problem
-        if (code === 'INTERNAL' || cause !== undefined) {
-          const call = { name: `${contract.name}.${key}`, requestId: headers.requestId, tenant: context.tenant, code }
-          options.onUnexpected(cause ?? problem, call)
+      const name = `${contract.name}.${key}`
+      const context: RequestContext = { headers, gone, identity: undefined }
+      const tenantOf = () => context.identity?.tenant ?? null
+
+      async function work(): Promise<unknown> {
+        try {
+          if (!(headers.budget > 0)) throw deadlineExceeded()
+          return plainCopy(await callProcedure(procedure, plainCopy(input) as never, { context }))
+        } catch (error) {
+          const problem = toProblem(error, metaOf(contract.calls[key]!))
+          const { code, cause } = problem
+          if (code === 'INTERNAL' || cause !== undefined)
+            options.onUnexpected(cause ?? problem, { name, requestId: headers.requestId, tenant: tenantOf(), code })
+          throw problem
         }
+      }
+
+      const began = performance.now()
+      const attributes = { 'rpc.system.name': 'offshoot', 'rpc.method': name, domain: contract.name }
+      let problem: Problem | undefined
+      try {
+        return await inSpan('rpc.call', name, { attributes }, (span) =>
+          work().finally(() => {
+            const tenant = tenantOf()
+            if (tenant) span.setAttribute('tenant.id', tenant)
+          }),
+        )
+      } catch (error) {
+        problem = error as Problem
         throw asTravelled(problem)
+      } finally {
+        const plan = context.identity?.plan
+        record('rpc.server.call.duration', (performance.now() - began) / 1000, {
+          'rpc.method': name,
+          domain: contract.name,
+          ...(plan && { 'tenant.plan': plan }),
+          ...(problem && { 'error.type': problem.code }),
+        })
       }
     },
   }
@@ -175,15 +204,20 @@ function authorize({ actor, tenant, role, scopes }: Identity, meta: CallMeta, co
   }
 }
 
-async function within<T>(budget: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(deadlineExceeded()), Math.max(0, budget))
+/** Waits for `work` until the budget is used up, or the caller gone. */
+async function within<T>(budget: number, gone: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  let giveUp = () => {}
+  const waitedEnough = new Promise<never>((_, reject) => {
+    giveUp = () => reject(deadlineExceeded())
   })
+  const timer = setTimeout(giveUp, Math.max(0, budget))
+  if (gone?.aborted) giveUp()
+  gone?.addEventListener('abort', giveUp)
   try {
-    return await Promise.race([work, timeout])
+    return await Promise.race([work, waitedEnough])
   } finally {
     clearTimeout(timer)
+    gone?.removeEventListener('abort', giveUp)
     work.catch(() => {}) // abandoned work may still fail; its caller has its answer already
   }
 }

@@ -43,10 +43,11 @@ export function endSpan(span: Span, error?: unknown): void {
   if (error !== undefined && span.isRecording()) {
     span.setAttribute('error.type', errorType(error))
     if (!isCallersFault(error)) {
+      const told = error instanceof Error && error.cause instanceof Error ? error.cause : error // a problem's cause says more than it does
       const { name, message, stack } =
-        error instanceof Error
-          ? { name: error.name, message: safeMessage(error), stack: framesOf(error) }
-          : { name: typeof error, message: '', stack: '' }
+        told instanceof Error
+          ? { name: told.name, message: safeMessage(told), stack: framesOf(told) }
+          : { name: typeof told, message: '', stack: '' }
       span.recordException({ name, message, stack })
       span.setStatus({ code: SpanStatusCode.ERROR, message })
     }
@@ -98,4 +99,9 @@ export function parentFrom(text: string | null | undefined): Context {
   const [, traceId = '', spanId = '', flags = ''] = traceparent.exec(text ?? '') ?? []
   const given = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED, isRemote: true }
   return isSpanContextValid(given) ? trace.setSpanContext(ROOT_CONTEXT, given) : ROOT_CONTEXT
+}
+
+/** Does `work` as a part of what `traceparentOf` wrote elsewhere. */
+export function continuing<T>(text: string | undefined, work: () => T): T {
+  return context.with(parentFrom(text), work)
 }
