@@ -3,8 +3,14 @@ import type { Identity, IdentityTokens } from './identity.ts'
 import { deadlineExceeded } from './problem.ts'
 import type { CallHeaders, CallServer } from './server.ts'
 
-/** Carries a call to the domain that serves it. Rejects with a `Problem` and nothing else. */
-export type Link = (contract: Contract, call: string, input: unknown, headers: CallHeaders) => Promise<unknown>
+/** Carries a call to the domain that serves it. Rejects with a `Problem` and nothing else. Whatever is decided on the way may depend on the caller. */
+export type Link = (
+  contract: Contract,
+  call: string,
+  input: unknown,
+  headers: CallHeaders,
+  caller?: Caller,
+) => Promise<unknown>
 
 /** The link to domains of this process. Values are copied and validated on the way, as on the wire, so that nothing can tell which link it used. */
 export function localLink(servers: ReadonlyMap<string, CallServer>): Link {
@@ -24,6 +30,8 @@ export interface Caller {
   /** When the caller's own caller stops waiting, in ms of `performance.now()`. */
   deadline: number
   requestId: string
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal
   /** Throws when a call must not be made now: inside an open database transaction. */
   assertMayCall?(): void
 }
@@ -45,7 +53,7 @@ export function createClient<C extends Contract>(
       const budget = Math.min(defaultBudget, caller.deadline - performance.now())
       if (budget <= 0) throw deadlineExceeded()
       const token = tokens.mint(caller.identity, contract.name, Date.now() + budget)
-      return link(contract, call, input, { token, budget, requestId: caller.requestId })
+      return link(contract, call, input, { token, budget, requestId: caller.requestId }, caller)
     }
   }
   return client as Client<C>

@@ -9,7 +9,7 @@ import {
   Problem,
   unavailable,
 } from '../src/index.ts'
-import { acme, as, olga, openShelf } from './shelf.ts'
+import { acme, as, links, olga, shelfBy } from './shelf.ts'
 
 const failure = (call: Promise<unknown>): Promise<any> =>
   call.then(
@@ -17,7 +17,8 @@ const failure = (call: Promise<unknown>): Promise<any> =>
     (error) => error,
   )
 
-describe('a call in the same process', () => {
+describe.each(links)('a call, %s', (way) => {
+  const openShelf = shelfBy(way)
   it('shares nothing with the domain that serves it, in either direction', async () => {
     const kept: any[] = []
     const answer = { value: { list: [{ n: 1 }] } }
@@ -85,7 +86,8 @@ describe('a call in the same process', () => {
   })
 })
 
-describe('input', () => {
+describe.each(links)('input, %s', (way) => {
+  const openShelf = shelfBy(way)
   it('that does not fit is BAD_USER_INPUT, with every issue named, and does not reach the domain', async () => {
     let served = 0
     const { shelf, reported } = openShelf({ rename: async () => void served++ })
@@ -122,7 +124,8 @@ describe('input', () => {
   })
 })
 
-describe('an answer', () => {
+describe.each(links)('an answer, %s', (way) => {
+  const openShelf = shelfBy(way)
   it('that does not fit the contract is INTERNAL, and reported without reaching the caller', async () => {
     const { shelf, reported } = openShelf({
       list: async () => ({ items: [{ id: 'x', title: 'S3CRET' }], more: 'yes' }),
@@ -154,7 +157,8 @@ describe('an answer', () => {
   })
 })
 
-describe('a failure', () => {
+describe.each(links)('a failure, %s', (way) => {
+  const openShelf = shelfBy(way)
   const throwing = (error: unknown) =>
     openShelf({
       rename: async () => {

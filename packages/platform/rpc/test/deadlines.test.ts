@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { as, openShelf } from './shelf.ts'
+import { as, links, shelfBy } from './shelf.ts'
 
 const soon = (ms: number) => ({ deadline: performance.now() + ms })
 
-describe('a deadline', () => {
+describe.each(links)('a deadline, %s', (way) => {
+  const openShelf = shelfBy(way)
   it('ends a call that takes longer; its unit of work is closed, and its signal aborted', async () => {
     let signal: AbortSignal | undefined
     const { shelf, units } = openShelf({
@@ -20,7 +21,7 @@ describe('a deadline', () => {
       reason: 'DEADLINE',
     })
     expect(performance.now() - began).toBeLessThan(500)
-    expect(units).toEqual({ opened: 1, closed: 1 })
+    await expect.poll(() => units).toEqual({ opened: 1, closed: 1 })
     expect(signal!.aborted).toBe(true)
   })
 

@@ -2,7 +2,7 @@ import { createHmac, hkdfSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { anonymous, defineContract, edge, type Identity, identityTokens, query, type Role } from '../src/index.ts'
-import { acme, as, shelf as contract, olga, openShelf } from './shelf.ts'
+import { acme, as, shelf as contract, links, olga, shelfBy } from './shelf.ts'
 
 const secret = 'a secret for tests'
 const tokens = identityTokens(secret)
@@ -18,7 +18,8 @@ function forge(header: object, claims: object, key?: Buffer | string): string {
 const claims = { identity: as('owner'), aud: 'shelf', exp: inASecond() }
 const ours = Buffer.from(hkdfSync('sha256', secret, '', 'offshoot internal identity', 32))
 
-describe('the identity that travels with a call', () => {
+describe.each(links)('the identity that travels with a call, %s', (way) => {
+  const openShelf = shelfBy(way)
   it.each([
     as('member'),
     as('admin', { scopes: ['book:read'], actor: { kind: 'key', id: olga as never, user: olga } }),
@@ -79,7 +80,8 @@ describe('the identity that travels with a call', () => {
   })
 })
 
-describe('what a caller may do', () => {
+describe.each(links)('what a caller may do, %s', (way) => {
+  const openShelf = shelfBy(way)
   const key = (scopes: string[]) => as('owner', { actor: { kind: 'key', id: olga as never, user: olga }, scopes })
   type Shelf = ReturnType<ReturnType<typeof openShelf>['shelf']>
   const inputs: { [K in keyof Shelf]: Parameters<Shelf[K]>[0] } = {

@@ -22,6 +22,7 @@ import {
   type ProblemCode,
   page,
   query,
+  type RemoteOptions,
   type Role,
   remoteLink,
   serve,
@@ -122,10 +123,14 @@ const inProcess = (servers: ReadonlyMap<string, CallServer>): Opened => ({
   close: async () => {},
 })
 
-function overHttp(servers: ReadonlyMap<string, CallServer>, tokens: IdentityTokens): Opened {
+function overHttp(
+  servers: ReadonlyMap<string, CallServer>,
+  tokens: IdentityTokens,
+  onUnexpected: NonNullable<RemoteOptions['onUnexpected']>,
+): Opened {
   const server = createServer(callListener(servers, tokens)).listen(0, '127.0.0.1')
   const remote = once(server, 'listening').then(() =>
-    remoteLink(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    remoteLink(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { onUnexpected }),
   )
   return {
     link: async (...call) => (await remote).link(...call),
@@ -139,7 +144,11 @@ function overHttp(servers: ReadonlyMap<string, CallServer>, tokens: IdentityToke
 
 /** Serves both contracts, with the handlers that a test brings. */
 function open(
-  connect: (servers: ReadonlyMap<string, CallServer>, tokens: IdentityTokens) => Opened,
+  connect: (
+    servers: ReadonlyMap<string, CallServer>,
+    tokens: IdentityTokens,
+    onUnexpected: NonNullable<RemoteOptions['onUnexpected']>,
+  ) => Opened,
   handlers: { [K in keyof ShelfHandlers]?: (context: ShelfContext, input: any) => any } = {},
   askHandler?: (context: ShelfContext, input: { value?: unknown }) => any,
 ) {
@@ -147,7 +156,9 @@ function open(
   const reported: { error: any; name: string; tenant: string | null; code: ProblemCode }[] = []
   const units = { opened: 0, closed: 0 }
   const servers = new Map<string, CallServer>()
-  const { link, close } = connect(servers, tokens)
+  const { link, close } = connect(servers, tokens, (error, { name, code }) =>
+    reported.push({ error, name, tenant: null, code }),
+  )
   const unit = (call: { identity: Identity; deadline: number; requestId: string; signal: AbortSignal }) => {
     units.opened++
     return {

@@ -8,8 +8,19 @@ export {
   type LabelsOf,
   type MetricName,
   metrics,
+  type RuntimeMetricName,
+  runtimeMetrics,
   type SpanKey,
   spanEvents,
   spans,
 } from './registry.ts'
-export { endSpan, errorType, inSpan, parentFrom, type SpanOptions, startSpan, traceparentOf } from './spans.ts'
+export {
+  continuing,
+  endSpan,
+  errorType,
+  inSpan,
+  parentFrom,
+  type SpanOptions,
+  startSpan,
+  traceparentOf,
+} from './spans.ts'

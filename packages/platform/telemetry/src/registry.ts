@@ -68,6 +68,12 @@ export const spans = {
     about: 'A call to a domain, on its side: identity, permission, validation, the use case.',
     attributes: ['rpc.system.name', 'rpc.method', 'domain', 'tenant.id', 'error.type'],
   },
+  'rpc.send': {
+    name: 'call {domain}.{call}',
+    kind: 'client',
+    about: 'A call to a domain in another process, on the caller’s side.',
+    attributes: ['rpc.system.name', 'rpc.method', 'domain', 'error.type'],
+  },
   'db.transaction': {
     name: 'transaction {domain}',
     kind: 'internal',
@@ -332,8 +338,88 @@ export const metrics = {
   },
 } as const satisfies Record<string, MetricDeclaration>
 
+/** What `@opentelemetry/instrumentation-runtime-node` tells of Node and V8. It makes these instruments itself; the names stand here for dashboards, alerts and documentation. */
+export const runtimeMetrics = {
+  'nodejs.eventloop.utilization': {
+    instrument: 'gauge',
+    unit: '1',
+    about: 'Which share of the time the event loop was busy, since the last reading.',
+    labels: [],
+  },
+  'nodejs.eventloop.time': {
+    instrument: 'counter',
+    unit: 's',
+    about: 'How long the event loop has been busy, and idle.',
+    labels: ['nodejs.eventloop.state'],
+  },
+  'nodejs.eventloop.delay.min': {
+    instrument: 'gauge',
+    unit: 's',
+    about: 'The shortest delay of a timer since the last reading. It includes the 10 ms at which delays are looked at.',
+    labels: [],
+  },
+  'nodejs.eventloop.delay.max': { instrument: 'gauge', unit: 's', about: 'The longest such delay.', labels: [] },
+  'nodejs.eventloop.delay.mean': { instrument: 'gauge', unit: 's', about: 'The mean of them.', labels: [] },
+  'nodejs.eventloop.delay.stddev': {
+    instrument: 'gauge',
+    unit: 's',
+    about: 'Their standard deviation.',
+    labels: [],
+  },
+  'nodejs.eventloop.delay.p50': { instrument: 'gauge', unit: 's', about: 'Half of them were shorter.', labels: [] },
+  'nodejs.eventloop.delay.p90': {
+    instrument: 'gauge',
+    unit: 's',
+    about: 'Nine of ten were shorter.',
+    labels: [],
+  },
+  'nodejs.eventloop.delay.p99': {
+    instrument: 'gauge',
+    unit: 's',
+    about: '99 of 100 were shorter.',
+    labels: [],
+  },
+  'v8js.gc.duration': {
+    instrument: 'histogram',
+    unit: 's',
+    about: 'How long collecting garbage took.',
+    labels: ['v8js.gc.type'],
+  },
+  'v8js.memory.heap.space.size': {
+    instrument: 'gauge',
+    unit: 'By',
+    about: 'How large a space of the heap is.',
+    labels: ['v8js.heap.space.name'],
+  },
+  'v8js.memory.heap.used': {
+    instrument: 'gauge',
+    unit: 'By',
+    about: 'How much of it is in use.',
+    labels: ['v8js.heap.space.name'],
+  },
+  'v8js.memory.heap.space.available_size': {
+    instrument: 'gauge',
+    unit: 'By',
+    about: 'How much of it is free.',
+    labels: ['v8js.heap.space.name'],
+  },
+  'v8js.memory.heap.space.physical_size': {
+    instrument: 'gauge',
+    unit: 'By',
+    about: 'How much memory it has from the operating system.',
+    labels: ['v8js.heap.space.name'],
+  },
+  'v8js.resource.active': {
+    instrument: 'gauge',
+    unit: '{resource}',
+    about: 'What keeps the process from ending: sockets, timers, files.',
+    labels: ['v8js.resource.type'],
+  },
+} as const satisfies Record<string, MetricDeclaration>
+
 export type SpanKey = keyof typeof spans
 export type MetricName = keyof typeof metrics
+export type RuntimeMetricName = keyof typeof runtimeMetrics
 type MetricsOf<Instrument extends MetricDeclaration['instrument']> = {
   [Name in MetricName]: (typeof metrics)[Name]['instrument'] extends Instrument ? Name : never
 }[MetricName]

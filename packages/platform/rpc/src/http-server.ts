@@ -1,0 +1,61 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { continuing } from '@offshoot/telemetry'
+import type { IdentityTokens } from './identity.ts'
+import { badInput, internal, Problem } from './problem.ts'
+import type { CallServer } from './server.ts'
+import { callsPath, largestInput, problemBody, statusOf, wireHeaders } from './wire.ts'
+
+/**
+ * Serves the calls of other processes. Nothing is read of a request, and nothing told, before its token is verified. The call ends when its caller is gone.
+ */
+export function callListener(servers: ReadonlyMap<string, CallServer>, tokens: IdentityTokens): RequestListener {
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+    const [, contract = '', call = ''] = /^\/calls\/([\w.-]{1,100})\/(\w{1,100})$/.exec(request.url ?? '') ?? []
+    const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
+    tokens.verify(token, contract)
+    const server = servers.get(contract)
+    if (!server || request.method !== 'POST')
+      throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `Nothing is served at ${request.method} ${callsPath}… here.`)
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    const input = parse(await bodyOf(request))
+    const { [wireHeaders.budget]: budget, [wireHeaders.requestId]: requestId, traceparent } = request.headers
+    return continuing(traceparent as string | undefined, () =>
+      server.handle(call, input, { token, budget: Number(budget), requestId: String(requestId) }, gone.signal),
+    )
+  }
+
+  return (request, response) => {
+    answer(request, response)
+      .then((output) => send(response, 200, JSON.stringify(output)))
+      .catch((error) => {
+        const problem = error instanceof Problem ? error : internal(error)
+        send(response, statusOf[problem.code], problemBody(problem))
+      })
+  }
+}
+
+function send(response: ServerResponse, status: number, body: string): void {
+  if (response.destroyed) return
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
+  response.end(body)
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    throw badInput('BAD_REQUEST', 'The input is not JSON.')
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length
+    if (size > largestInput) throw badInput('BODY_TOO_LARGE', `The input is larger than ${largestInput} bytes.`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString()
+}
