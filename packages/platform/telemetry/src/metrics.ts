@@ -17,7 +17,7 @@ import {
 } from './registry.ts'
 
 /** In seconds: from the semantic conventions, and 2.5 ms and 1 ms below them, where statements are. */
-const durations = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+export const durations = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
 type Instrument = Histogram | Counter | ObservableGauge
 
