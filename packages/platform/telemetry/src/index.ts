@@ -15,12 +15,16 @@ export {
   spans,
 } from './registry.ts'
 export {
+  apart,
   continuing,
+  endFailed,
   endSpan,
   errorType,
   inSpan,
   parentFrom,
+  recordedSpan,
   type SpanOptions,
   startSpan,
   traceparentOf,
+  within,
 } from './spans.ts'

@@ -55,6 +55,28 @@ export function endSpan(span: Span, error?: unknown): void {
   span.end()
 }
 
+/** Ends a span of what failed, telling only the kind of failure: for errors that may quote values. */
+export function endFailed(span: Span, type: string): void {
+  if (span.isRecording()) span.setAttribute('error.type', type).setStatus({ code: SpanStatusCode.ERROR })
+  span.end()
+}
+
+/** Does `work` within a span that somebody else ends. */
+export function within<T>(span: Span, work: () => T): T {
+  return context.with(trace.setSpan(context.active(), span), work)
+}
+
+/** Does `work` as a part of nothing: what it begins belongs to several, or outlasts whoever happens to begin it. */
+export function apart<T>(work: () => T): T {
+  return context.with(ROOT_CONTEXT, work)
+}
+
+/** The span that is under way here, when it is recorded: what is not, nobody will find. */
+export function recordedSpan(): Span | undefined {
+  const span = trace.getActiveSpan()
+  return span?.isRecording() ? span : undefined
+}
+
 /** Does `work` within a span, which everything that it begins is a part of. */
 export async function inSpan<Key extends SpanKey, T>(
   key: Key,
