@@ -24,12 +24,10 @@ export const registry = flagRegistry([{ name: 'shop', definition: { flags: [chec
 export function start(server: { url: string; token: string; backup?: string }) {
   const logged: string[] = []
   const log = (details: object, message: string) => logged.push(`${message} ${JSON.stringify(details)}`)
-  const planOf = (tenant: string) => (tenant === 'big' ? 'pro' : 'free')
   const flags = startFlags({
     registry,
     server: { ...server, reportEvery: 200 },
     environment: 'development',
-    planOf,
     log: { info: log, warn: log },
   })
   return { ...flags, logged }

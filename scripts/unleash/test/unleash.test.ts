@@ -148,7 +148,7 @@ describe('a flag that is switched', () => {
     const constraints = [{ contextName: 'plan', operator: 'IN', values: ['pro'] }]
     await follow(checkout, { ...rollout(checkout, 100), constraints })
     await expect
-      .poll(() => ['big', 'small'].map((tenant) => flags.isEnabled(checkout, { tenant })), soon)
+      .poll(() => ['pro', 'free'].map((plan) => flags.isEnabled(checkout, { tenant: 'acme', plan })), soon)
       .toEqual([true, false])
 
     await turn(layout, true)

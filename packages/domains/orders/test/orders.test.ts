@@ -83,7 +83,7 @@ describe('placing an order', () => {
     expect(await member.place(request([[product, 1]]))).toMatchObject({ placedBy: userId('member@acme.test') })
     const actor = { kind: 'key', id: neverExisted as never, user: userId('owner@acme.test') } as const
     const key = (scopes: string[]) =>
-      app.client(orders, { identity: { actor, tenant: tenantId('acme'), role: 'owner', scopes } })
+      app.client(orders, { identity: { actor, tenant: tenantId('acme'), plan: 'free', role: 'owner', scopes } })
     expect(await key(['order:place', 'product:read']).place(request([[product, 1]]))).toMatchObject({
       placedBy: userId('owner@acme.test'),
     })

@@ -5,6 +5,8 @@ import type { Flag } from './flag.ts'
 export interface FlagContext {
   tenant?: string | null
   user?: string | null
+  /** The plan of the tenant. Where it is not known, as in handlers and schedules, nothing holds that is for one plan only. */
+  plan?: string | null
 }
 
 /** The flags for one context, as a unit of work gets them. */

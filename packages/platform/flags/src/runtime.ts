@@ -31,8 +31,6 @@ export interface FlagsOptions {
   }
   /** What constraints by environment are compared with. */
   environment: string
-  /** The plan of a tenant, for constraints by plan. Everyone's is `free` when nothing is said. */
-  planOf?(tenant: string): string
   log: { info(details: object, message: string): void; warn(details: object, message: string): void }
   /** Told of every check; for telemetry. */
   onEvaluation?(flag: Flag, result: boolean | string): void
@@ -49,7 +47,7 @@ const mostContexts = 10_000
  * defaults; when it falls silent, what it said last. A change there is in force here about a second later.
  */
 export function startFlags(options: FlagsOptions): Flags & { replace(state: State): void } {
-  const { registry, server, environment, log, planOf = () => 'free', onEvaluation } = options
+  const { registry, server, environment, log, onEvaluation } = options
   const defaults = bootstrap(registry.values())
   const backup = server?.backup === undefined ? undefined : openBackup(server.backup, server)
   const kept = backup?.read()
@@ -124,10 +122,9 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
   function check<Answer extends boolean | string>(
     flag: Flag,
     what: 'flag' | 'variant',
-    { tenant, user }: FlagContext,
+    { tenant, user, plan }: FlagContext,
   ): Answer {
-    const plan = tenant ? planOf(tenant) : 'free'
-    const known = answersFor(`${tenant ?? ''}\n${user ?? ''}\n${plan}`)
+    const known = answersFor(`${tenant ?? ''}\n${user ?? ''}\n${plan ?? ''}`)
     const name = what === 'flag' ? flag.key : `${flag.key}\n`
     let answer = known.get(name)
     if (answer === undefined) {
@@ -136,7 +133,7 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
         userId: user ?? undefined,
         appName,
         environment,
-        properties: { tenant: tenant ?? 'none', plan },
+        properties: { tenant: tenant ?? 'none', plan: plan ?? undefined },
       }
       answer = what === 'flag' ? evaluateFlag(flag, context) : evaluateVariant(flag, context)
       if (repository.isSteady(flag.key)) known.set(name, answer)

@@ -251,7 +251,8 @@ function unitOfWork(
         return once(this, 'clients', Object.fromEntries(clients))
       },
       get flags() {
-        return once(this, 'flags', platform.flags.of({ tenant: identity.tenant, user: userOf(identity) }))
+        const { tenant, plan } = identity
+        return once(this, 'flags', platform.flags.of({ tenant, plan, user: userOf(identity) }))
       },
       get tenant() {
         return tenant()
