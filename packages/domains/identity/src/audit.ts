@@ -6,6 +6,7 @@ import type { IdentityContext, IdentityTransaction } from './domain.ts'
 /** What the audit log tells of, as `<thing>.<what happened to it>`. */
 export type AuditedAction =
   | 'organization.created'
+  | 'organization.plan-changed'
   | 'member.joined'
   | 'member.role-changed'
   | 'member.removed'

@@ -156,6 +156,13 @@ export const identity = defineContract('identity', {
       output: Organization,
       reasons: { SLUG_TAKEN: 'CONFLICT', SLUG_RESERVED: 'BAD_USER_INPUT' },
     }),
+    /** For the staff of the product: nobody changes the plan of an organization by belonging to it. */
+    changePlan: command({
+      audience: 'operator',
+      input: z.object({ slug: Slug, plan: Plan }),
+      output: Organization,
+      reasons: { ORGANIZATION_NOT_FOUND: 'NOT_FOUND' },
+    }),
     /** Makes the caller a member. Works once, only for the invited address, and only when that address has been verified. */
     acceptInvitation: command({
       audience: 'user',

@@ -7,6 +7,7 @@ import { auditLog } from './audit.ts'
 import { authPath } from './auth.ts'
 import { authRoutes } from './auth-routes.ts'
 import { changeMemberRole } from './change-member-role.ts'
+import { changePlan } from './change-plan.ts'
 import { identity } from './contract.ts'
 import { createApiKey } from './create-api-key.ts'
 import { createOrganization } from './create-organization.ts'
@@ -56,6 +57,7 @@ export const identityDomain = defineDomain({
     apiKeys,
     auditLog,
     createOrganization,
+    changePlan,
     acceptInvitation,
     inviteMember: inviteMember(platform),
     revokeInvitation,

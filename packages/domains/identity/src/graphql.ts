@@ -1,5 +1,5 @@
 import { type GraphQLContext, pageArguments, pageOf, type SchemaPart, type Viewer } from '@offshoot/graphql'
-import { type Client, type OutputOf, Problem, type TenantId } from '@offshoot/rpc'
+import { type Client, type OutputOf, type Plan, Problem, type TenantId } from '@offshoot/rpc'
 import { identity, OrganizationEntity, UserEntity } from './contract.ts'
 
 type Output<Call extends keyof (typeof identity)['calls']> = OutputOf<(typeof identity)['calls'][Call]>
@@ -7,6 +7,13 @@ type Output<Call extends keyof (typeof identity)['calls']> = OutputOf<(typeof id
 /** People, organizations and what belongs to them, in the public schema. */
 export const graphql: SchemaPart = ({ builder, entity, connection, Role }) => {
   const Organization = entity(OrganizationEntity)
+
+  const PlanEnum = builder.enumType('Plan', {
+    description: 'What an organization has taken out.',
+    values: { FREE: { value: 'free' }, PRO: { value: 'pro' }, ENTERPRISE: { value: 'enterprise' } } as {
+      [K in Uppercase<Plan>]: { value: Lowercase<K> }
+    },
+  })
 
   const Membership = builder.objectRef<Viewer['memberships'][number]>('Membership').implement({
     description: 'An organization that one belongs to, and as what.',
@@ -106,6 +113,7 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Role }) => {
       id: t.exposeID('id'),
       slug: t.exposeString('slug', { description: 'Its name in host names and in the header x-tenant.' }),
       name: t.exposeString('name'),
+      plan: t.field({ type: PlanEnum, resolve: ({ plan }) => plan }),
       members: t.field({
         type: [Member],
         nullable: true,
@@ -154,6 +162,12 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Role }) => {
       slug: t.string({ required: true, description: 'Lower-case letters, digits and hyphens.' }),
     }),
   })
+  const ChangePlanInput = builder.inputType('ChangePlanInput', {
+    fields: (t) => ({
+      slug: t.string({ required: true, description: 'The organization’s.' }),
+      plan: t.field({ type: PlanEnum, required: true }),
+    }),
+  })
   const InviteMemberInput = builder.inputType('InviteMemberInput', {
     fields: (t) => ({ email: t.string({ required: true }), role: t.field({ type: Role, required: true }) }),
   })
@@ -178,6 +192,13 @@ export const graphql: SchemaPart = ({ builder, entity, connection, Role }) => {
       description: 'Makes an organization, with the caller as its owner. Needs no tenant.',
       args: { input: t.arg({ type: CreateOrganizationInput, required: true }) },
       resolve: (_, { input }, context) => context.client(identity).createOrganization(input),
+    }),
+    changePlan: t.field({
+      type: Organization,
+      nullable: true,
+      description: 'Gives an organization another plan. For the staff of the product only.',
+      args: { input: t.arg({ type: ChangePlanInput, required: true }) },
+      resolve: (_, { input }, context) => context.client(identity).changePlan(input),
     }),
     inviteMember: t.field({
       type: Invitation,

@@ -27,7 +27,7 @@ export async function seed({ global, enter }: Seeding<PrismaClient>): Promise<vo
     })
   }
 
-  for (const { slug, name } of demo.tenants) {
+  for (const { slug, name, plan } of demo.tenants) {
     const tenant = demoId('tenant', slug) as TenantId
     const members = demo.users.flatMap(({ email, memberships }) => {
       const role = (memberships as Record<string, string>)[slug]
@@ -35,7 +35,7 @@ export async function seed({ global, enter }: Seeding<PrismaClient>): Promise<vo
     })
     await enter(tenant).transaction(async (tx) => {
       await tx.tenantSlug.createMany({ data: { tenant, slug }, skipDuplicates: true })
-      await tx.organization.createMany({ data: { id: tenant, name }, skipDuplicates: true })
+      await tx.organization.createMany({ data: { id: tenant, name, plan }, skipDuplicates: true })
       await tx.member.createMany({ data: members, skipDuplicates: true })
       await tx.userTenant.createMany({
         data: members.map(({ userId: user }) => ({ user, tenant })),

@@ -12,7 +12,7 @@ describe('creating an organization', () => {
   it('makes the caller its owner', async () => {
     const founder = await world.person('founder@fresh.test')
     const created = await (await world.as('founder@fresh.test')).createOrganization({ name: ' Fresh ', slug: 'fresh' })
-    expect(created).toMatchObject({ slug: 'fresh', name: 'Fresh' })
+    expect(created).toMatchObject({ slug: 'fresh', name: 'Fresh', plan: 'free' })
     const owner = await world.as('founder@fresh.test', 'fresh')
     expect(await owner.organization({})).toEqual(created)
     expect(await owner.members({})).toMatchObject([{ user: founder, role: 'owner' }])
@@ -82,6 +82,76 @@ describe('creating an organization', () => {
     await expect(world.gateway.createOrganization({ name: 'X', slug: 'by-key' })).rejects.toMatchObject({
       code: 'UNAUTHENTICATED',
     })
+  })
+})
+
+describe('the plan of an organization', () => {
+  let operator: Awaited<ReturnType<World['as']>>
+  beforeAll(async () => {
+    await world.organization('planned', 'admin', 'member')
+    await world.organization('beside')
+    const id = await world.person('operator@staff.test')
+    await world.rows.global.user.update({ where: { id }, data: { operator: true } })
+    operator = await world.as('operator@staff.test')
+  })
+
+  const planOf = async (slug: string) =>
+    (await world.actor(await world.signIn(`owner@${slug}.test`), slug)).identity.plan
+
+  it('is changed by the staff of the product, counts from the next request on, and for nobody else', async () => {
+    const changed = await operator.changePlan({ slug: 'planned', plan: 'pro' })
+    expect(changed).toEqual(await (await world.as('member@planned.test', 'planned')).organization({}))
+    expect([changed.plan, await planOf('planned'), await planOf('beside')]).toEqual(['pro', 'pro', 'free'])
+    const { memberships, identity } = await world.actor(await world.signIn('member@planned.test'))
+    expect([memberships[0]!.organization.plan, identity.plan]).toEqual(['pro', 'pro'])
+  })
+
+  it('is none of somebody who acts in no organization', async () => {
+    expect((await world.actor(await world.signIn('operator@staff.test'))).identity).toMatchObject({
+      tenant: null,
+      plan: null,
+    })
+  })
+
+  it('stands in the organization’s audit log when it changes, with who changed it', async () => {
+    const owner = await world.as('owner@planned.test', 'planned')
+    const { id } = await owner.organization({})
+    const changes = async () =>
+      (await owner.auditLog({ first: 100 })).items.filter(({ action }) => action === 'organization.plan-changed')
+    const before = await changes()
+    for (let turn = 0; turn < 2; turn++) await operator.changePlan({ slug: 'planned', plan: 'enterprise' })
+    const after = await changes()
+    expect(after).toHaveLength(before.length + 1)
+    expect(after[0]).toMatchObject({
+      actor: { kind: 'user', id: await world.person('operator@staff.test') },
+      target: { type: 'organization', id },
+    })
+  })
+
+  it('is changed by no member, in whatever role, and by no key, not even a member of the staff’s', async () => {
+    const before = await planOf('planned')
+    const staff = await world.signIn('operator@staff.test')
+    await world.join('beside', 'operator@staff.test', 'owner')
+    const { secret } = await (await world.by(staff, 'beside')).createApiKey({
+      name: 'k',
+      scopes: ['organization:read'],
+    })
+    const others = ['owner', 'admin', 'member'].map((role) => world.as(`${role}@planned.test`, 'planned'))
+    for (const other of await Promise.all([...others, world.by(secret)])) {
+      await expect(other.changePlan({ slug: 'planned', plan: 'free' })).rejects.toEqual(
+        problem('FORBIDDEN', 'OPERATOR_ONLY'),
+      )
+    }
+    expect(await planOf('planned')).toBe(before)
+  })
+
+  it('is one of those that there are, of an organization that there is', async () => {
+    await expect(operator.changePlan({ slug: 'nowhere', plan: 'pro' })).rejects.toEqual(
+      problem('NOT_FOUND', 'ORGANIZATION_NOT_FOUND'),
+    )
+    await expect(operator.changePlan({ slug: 'planned', plan: 'platinum' as never })).rejects.toEqual(
+      problem('BAD_USER_INPUT', 'INVALID_INPUT'),
+    )
   })
 })
 

@@ -7,6 +7,7 @@ type Calls = Client<typeof identity>
 interface Ids {
   user: string
   tenant: string
+  slug: string
   member: string
   invitation: string
   apiKey: string
@@ -24,6 +25,7 @@ const asking: { [K in keyof Calls]: ((client: Calls, ids: Ids) => Promise<unknow
   apiKeys: null,
   auditLog: (client, { auditEntry }) => client.auditLog({ first: 100, after: auditEntry }),
   createOrganization: null,
+  changePlan: (client, { slug }) => client.changePlan({ slug, plan: 'pro' }),
   acceptInvitation: (client, { invitation }) => client.acceptInvitation({ id: invitation }),
   inviteMember: null,
   revokeInvitation: (client, { invitation }) => client.revokeInvitation({ id: invitation }),
@@ -49,6 +51,7 @@ beforeAll(async () => {
   real = {
     user: await world.person('owner@theirs.test'),
     tenant,
+    slug: 'theirs',
     member: await world.memberId('theirs', 'admin@theirs.test'),
     invitation,
     apiKey: apiKey.id,
@@ -59,6 +62,7 @@ beforeAll(async () => {
   never = {
     user: altered(real.user),
     tenant: altered(real.tenant),
+    slug: 'nobodys',
     member: altered(real.member),
     invitation: `${real.invitation.slice(0, -4)}AAAA`,
     apiKey: altered(real.apiKey),
@@ -84,6 +88,7 @@ describe('a thing of another tenant', () => {
 
   it('is untouched by all that asking', async () => {
     const them = await world.as('owner@theirs.test', 'theirs')
+    expect(await them.organization({})).toMatchObject({ plan: 'free' })
     expect(await them.members({})).toHaveLength(2)
     expect(await them.invitations({})).toHaveLength(1)
     expect(await them.apiKeys({})).toMatchObject([{ revokedAt: null }])

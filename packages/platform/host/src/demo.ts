@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto'
 export const demo = {
   password: 'offshoot-demo-1',
   tenants: [
-    { slug: 'acme', name: 'Acme' },
-    { slug: 'globex', name: 'Globex' },
+    { slug: 'acme', name: 'Acme', plan: 'pro' },
+    { slug: 'globex', name: 'Globex', plan: 'free' },
   ],
   users: [
     { email: 'owner@acme.test', name: 'Olga Owner', operator: false, memberships: { acme: 'owner' } },
