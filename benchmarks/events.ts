@@ -1,6 +1,6 @@
 /**
  * What events cost and how fast they are: one domain that emits and handles, on a PostgreSQL of its own, with the transport on the same server and, where
- * `nats-server` is installed, with NATS.
+ * `nats-server` is installed, with NATS. And how soon the product has confirmed an order, over four domains and their events.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -19,6 +19,7 @@ import { natsTransport, postgresTransport, startEvents, type Transport } from '@
 import { identityTokens, localLink, TenantId } from '@offshoot/rpc'
 import pg from 'pg'
 import { z } from 'zod'
+import { timesToConfirm } from './saga.ts'
 
 const secret = 'of-no-database-but-this-benchmark-s-own'
 const tenants = Array.from({ length: 8 }, (_, i) => TenantId.parse(`00000000-0000-4000-8000-0000000000${10 + i}`))
@@ -56,6 +57,7 @@ export const run = async (): Promise<boolean> => {
       targets.push(...(await latency(bench, name, transport)))
       targets.push(...(await throughput(bench, name, transport)))
     }
+    targets.push(await confirming())
     console.log()
     const met = ({ is, atLeast = 0, atMost = Number.POSITIVE_INFINITY }: Target) => is >= atLeast && is <= atMost
     for (const target of targets) {
@@ -220,6 +222,15 @@ async function latency(bench: Bench, name: string, transport: Transport): Promis
     { what: `${name}: commit → handler, median in ms`, is: middle, atMost: name === 'NATS' ? 10 : 15 },
     { what: `${name}: commit → handler, p99 in ms`, is: late, atMost: 100 },
   ]
+}
+
+async function confirming(): Promise<Target> {
+  const times = (await timesToConfirm()).sort((a, b) => a - b)
+  const is = median(times)
+  console.log(
+    `placeOrder → CONFIRMED, through the gateway: median ${is.toFixed(0)} ms, slowest ${times.at(-1)!.toFixed(0)} ms`,
+  )
+  return { what: 'placeOrder → CONFIRMED, median in ms', is, atMost: 250 }
 }
 
 async function throughput(bench: Bench, name: string, transport: Transport): Promise<Target[]> {
