@@ -1,15 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import type { Flags } from '@offshoot/flags'
 import { createGraphQLServer } from '@offshoot/graphql'
-import { type Domain, type Host, type HostOptions, startDomains } from '@offshoot/host'
+import {
+  appOf,
+  type Domain,
+  type Elsewhere,
+  gateway as gatewayApp,
+  type Host,
+  type HostOptions,
+  health,
+  passOn,
+  startDomains,
+} from '@offshoot/host'
 import type { Mailer } from '@offshoot/mail'
-import { Problem } from '@offshoot/rpc'
+import { edge, Problem, unavailable } from '@offshoot/rpc'
 import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
 import { devPages } from './dev-pages.ts'
-import { health } from './health.ts'
 import { homePage } from './home-page.ts'
 import { publicSchema } from './public-schema.ts'
 import { requestContexts } from './request-context.ts'
@@ -20,7 +29,10 @@ const largestBody = 256 * 1024
 const graphqlPath = '/graphql'
 
 export interface GatewayOptions {
+  /** All that the product has, wherever they run. */
   domains: readonly Domain[]
+  /** What other processes serve. Without it everything is here. */
+  elsewhere?: Elsewhere
   /** What carries events between domains; without it they stay in the outbox. */
   events?: HostOptions['events']
   /** The URL of a domain's serving role. */
@@ -48,9 +60,10 @@ export interface Gateway {
 
 /** The public edge: starts the domains that it hosts, and puts them behind GraphQL and their own routes. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const { domains, production, publicUrl, secret, mailer, flags, log } = options
+  const { domains, elsewhere, production, publicUrl, secret, mailer, flags, log } = options
   const host = await startDomains({
-    domains,
+    domains: domains.filter(({ name }) => !elsewhere || appOf(elsewhere.topology, name) === gatewayApp),
+    elsewhere,
     databaseUrl: options.databaseUrl,
     events: options.events,
     platform: {
@@ -86,7 +99,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   app.disable('etag')
   app.set('trust proxy', options.trustProxy)
   app.set('query parser', 'simple')
-  app.use(identify, logRequests(log), health(host, flags))
+  app.use(identify, logRequests(log), health(host, flags, elsewhere))
   app.use(
     helmet({
       strictTransportSecurity: production,
@@ -103,7 +116,9 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       }),
     )
   }
-  for (const { path, router } of host.routes) app.use(path, router)
+  for (const { name, definition } of domains) {
+    if (definition.routes) app.use(definition.routes.path, routesOf(name, host, elsewhere))
+  }
   if (!production) app.get(graphqlPath, allowGraphiQL)
   app.all(graphqlPath, express.raw({ type: () => true, limit: largestBody }), refuseEmpty, graphql as RequestHandler)
   if (!production) app.use(devPages(mailer))
@@ -116,6 +131,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   app.use(answerError(log))
 
   return { app, host, stop: () => host.stop() }
+}
+
+/** A domain's own routes, wherever it runs at the time of the request. */
+function routesOf(domain: string, host: Host, elsewhere: Elsewhere | undefined): RequestHandler {
+  const here = host.routes.find((routes) => routes.domain === domain)?.router
+  return (request, response, next) => {
+    const url = elsewhere?.urlOf(domain)
+    if (url) passOn(url, host.tokens.mint(edge, domain, Date.now() + 10_000))(request, response, next)
+    else if (here) here(request, response, next)
+    else next(unavailable('SERVICE', 'A part of the product is not available at the moment. Try again.'))
+  }
 }
 
 type IdentifiedRequest = Request & { id: string }
@@ -179,6 +205,11 @@ function answerError(log: Logger): ErrorRequestHandler {
       response
         .status(status)
         .json(errorBody('BAD_USER_INPUT', 'BAD_REQUEST', `The request cannot be read (${type ?? status}).`))
+    else if (error instanceof Problem && error.code === 'UNAVAILABLE')
+      response
+        .status(503)
+        .set('retry-after', '1')
+        .json(errorBody(error.code, error.reason, error.message))
     else {
       if (!(error instanceof Problem))
         log.error({ err: error, requestId: (request as IdentifiedRequest).id }, 'a request failed unexpectedly')

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { flagRegistry, startFlags } from '@offshoot/flags/runtime'
+import { health } from '@offshoot/host'
 import express from 'express'
 import { describe, expect, it } from 'vitest'
-import { health } from '../src/health.ts'
 
 /** What `/readyz` says while the databases are in these states and the Unleash server is there or not. */
 async function readiness(databases: Record<string, 'up' | 'down'>, unleash: string | undefined) {

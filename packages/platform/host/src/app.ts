@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import { assertServingRole, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
 import {
   type EventDomain,
@@ -15,6 +16,7 @@ import {
   type Call,
   type CallServer,
   type Contract,
+  callListener,
   createClient,
   type Identity,
   type IdentityTokens,
@@ -27,6 +29,7 @@ import {
 } from '@offshoot/rpc'
 import type { Router } from 'express'
 import type { Domain, DomainContext, Platform } from './domain.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import { scheduledWork } from './scheduled-work.ts'
 import { serveOperations } from './serve-operations.ts'
 import { type SystemAccess, systemAccess } from './system-access.ts'
@@ -47,17 +50,21 @@ export interface HostOptions {
     keepDays?: number
   }
   platform: Platform
+  /** What other processes serve. Without it everything is here. */
+  elsewhere?: Elsewhere
   /** Told of every statement that a lane sends; for tests and telemetry. */
   onStatement?(sql: string, tenant: string): void
 }
 
 /** Domains, running in this process. */
 export interface Host {
-  /** Carries calls to these domains. */
+  /** Carries calls to these domains, and to those that other processes serve. */
   link: Link
   tokens: IdentityTokens
+  /** Serves the calls of other processes to these domains. */
+  calls: RequestListener
   /** The HTTP routes that domains bring along. */
-  routes: { path: string; router: Router }[]
+  routes: { domain: string; path: string; router: Router }[]
   /** Whether each domain's database answers, by the domain's name. */
   health(): Promise<Record<string, 'up' | 'down'>>
   /** Whether events are carried, and how far behind the outboxes are; undefined where none are carried. */
@@ -74,7 +81,8 @@ export async function startDomains(options: HostOptions): Promise<Host> {
   const { domains, platform } = options
   const tokens = identityTokens(platform.secret)
   const servers = new Map<string, CallServer>()
-  const link = localLink(servers)
+  const local = localLink(servers)
+  const link = options.elsewhere?.link(local, (domain) => servers.has(domain)) ?? local
   const opened = new Map<Domain, Lanes<any>>()
   const systems: SystemAccess[] = []
   const work: ScheduledWork[] = []
@@ -102,7 +110,8 @@ export async function startDomains(options: HostOptions): Promise<Host> {
       opened.set(domain, lanes)
       servers.set(domain.name, serveDomain(domain, lanes, { platform, tokens, link }))
       const own = domain.definition.routes
-      if (own) routes.push({ path: own.path, router: own.router({ platform, global: lanes.global }) })
+      if (own)
+        routes.push({ domain: domain.name, path: own.path, router: own.router({ platform, global: lanes.global }) })
     }
     if (options.events) {
       const { transport, systemUrl, clockUrl, keepDays = 365 } = options.events
@@ -146,6 +155,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
   return {
     link,
     tokens,
+    calls: callListener(servers, tokens),
     routes,
     async health() {
       const states = domains.map(async (domain) => {
@@ -228,6 +238,7 @@ function unitOfWork(
     identity,
     deadline,
     requestId,
+    signal: call.signal,
     assertMayCall() {
       assertUnderWay()
       if (leases.some((lease) => lease.inTransaction)) {
