@@ -1,4 +1,5 @@
 import { newId, type TenantId } from '@offshoot/rpc'
+import { startSpan, traceparentOf } from '@offshoot/telemetry'
 import { explainPrismaFailure } from './failures.ts'
 import type { Emission, Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
@@ -156,7 +157,10 @@ class Handle {
         )
       unit.end()
       const last: Statement[] = []
-      if (emissions.length > 0) last.push([`select "${this.#domain.schema}".emit($1::jsonb)`, eventsJson(emissions)])
+      if (emissions.length > 0) {
+        const { schema } = this.#domain
+        last.push([`select "${schema}".emit($1::jsonb)`, eventsJson(emissions, schema, unit.tenant)])
+      }
       if (conclude) last.push(conclude())
       for (const [n, [text, ...values]] of last.entries())
         await tx.$executeRawUnsafe(n === last.length - 1 ? text + thenCommit : text, ...values)
@@ -185,8 +189,25 @@ interface Conclusion {
   conclude?(): Statement
 }
 
-const eventsJson = (emissions: readonly Emission[]) =>
-  JSON.stringify(emissions.map((emission, n) => ({ n, id: newId(), ...emission })))
+/** Each event with its id, and with what leads whoever handles it back to where it was created. */
+function eventsJson(emissions: readonly Emission[], domain: string, tenant: TenantId): string {
+  const events = emissions.map((emission, n) => {
+    const id = newId()
+    const span = startSpan('event.create', `create ${emission.type}`, {
+      attributes: {
+        'messaging.operation.name': 'create',
+        'messaging.operation.type': 'create',
+        'messaging.destination.name': emission.type,
+        'messaging.message.id': id,
+        domain,
+        'tenant.id': tenant,
+      },
+    })
+    span.end()
+    return { n, id, traceparent: traceparentOf(span), ...emission }
+  })
+  return JSON.stringify(events)
+}
 
 /** A tagged template's strings, or `Prisma.sql`. */
 type RawQuery = TemplateStringsArray | { readonly strings: readonly string[] }

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOvertaken, type Lanes } from '@offshoot/data'
 import { type Contract, createClient, type IdentityTokens, type Link, type TenantId } from '@offshoot/rpc'
+import { continuing, count, errorType, record } from '@offshoot/telemetry'
+import { context } from '@opentelemetry/api'
 import { Sql } from '@prisma/client/runtime/client'
 import type pg from 'pg'
 import type { Envelope, Message, Seal } from './envelope.ts'
 import type { Handler, HandlerLog, Reaction, Received } from './handler.ts'
 import { startLoop } from './loop.ts'
+import { beginProcessing, type Processing, validTraceparent } from './tracing.ts'
 import type { Transport } from './transport.ts'
 
 export interface ConsumerOptions {
@@ -62,6 +65,7 @@ interface Waiting {
   type: string
   version: number
   time: string
+  traceparent: string | null
   status: 'pending' | 'dead'
   received_at: string
   data: unknown
@@ -125,7 +129,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       type,
       version: dataversion,
       time,
-      traceparent,
+      traceparent: validTraceparent(traceparent),
       data,
     }))
   }
@@ -281,17 +285,16 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       const exhausted = heads.filter(({ attempts }) => attempts > handler.attempts)
       for (const head of exhausted) {
         const died = new Error('The process ended while it handled this event, each time.')
-        await fail(handler, { ...head, attempts: handler.attempts }, died)
+        await continuing(head.event?.traceparent ?? undefined, () =>
+          fail(handler, { ...head, attempts: handler.attempts }, died),
+        )
       }
       const rest = heads.filter((head) => !exhausted.includes(head))
       if (rest.length === 0) return
-      try {
-        await attempt(handler, rest, handler.batch ? Math.max(1, Math.floor(batchSize / rest.length)) : 1)
-      } catch (error) {
-        if (error instanceof NotBegun) await release([{ handler, heads: rest }], error.pause)
-        else if (handler.batch) await handleOneByOne(handler, rest)
-        else await fail(handler, rest[0]!, error)
-      }
+      const each = handler.batch ? Math.max(1, Math.floor(batchSize / rest.length)) : 1
+      await attempt(handler, rest, each, (error) =>
+        handler.batch ? handleOneByOne(handler, rest) : fail(handler, rest[0]!, error),
+      )
     } catch (error) {
       log.error({ err: error, handler: handler.name }, 'an event could neither be handled nor noted as failed')
     }
@@ -300,11 +303,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
   /** A batch failed, because of one or some of its events: the others are not to suffer for it. */
   async function handleOneByOne(handler: Handler, heads: Head[]): Promise<void> {
     for (const leased of heads) {
-      for (const head of await stillLeased(handler, [leased])) {
-        await attempt(handler, [head], 1).catch((error) =>
-          error instanceof NotBegun ? release([{ handler, heads: [head] }], error.pause) : fail(handler, head, error),
-        )
-      }
+      for (const head of await stillLeased(handler, [leased]))
+        await attempt(handler, [head], 1, (error) => fail(handler, head, error))
     }
   }
 
@@ -338,8 +338,54 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     )
   }
 
-  /** Handles the next events of these aggregates, at most `each` of one, in a lane of their own. */
-  async function attempt(handler: Handler, heads: Head[], each: number): Promise<void> {
+  /** Tries to handle the next events of these aggregates, at most `each` of one. What could not be begun is given back; what failed is `onFailed`'s business. */
+  async function attempt(
+    handler: Handler,
+    heads: Head[],
+    each: number,
+    onFailed: (error: unknown) => Promise<void>,
+  ): Promise<void> {
+    const processing = beginProcessing(
+      heads.flatMap(({ event }) => event ?? []),
+      {
+        domain,
+        handler: handler.name,
+        system: options.transport.system,
+        tenant: heads[0]!.tenant_id,
+        attempt: heads.length === 1 ? heads[0]!.attempts : undefined,
+      },
+    )
+    await context.with(processing.context, async () => {
+      const began = performance.now()
+      const labels = { domain, 'offshoot.handler': handler.name }
+      const took = (failure?: { 'error.type': string }) =>
+        record('messaging.process.duration', (performance.now() - began) / 1_000, { ...labels, ...failure })
+      try {
+        const handled = await handleInLane(handler, heads, each, processing)
+        processing.end()
+        took()
+        for (const { time } of handled)
+          record('offshoot.event.delay', Math.max(0, Date.now() - Date.parse(time)) / 1_000, labels)
+      } catch (error) {
+        if (error instanceof NotBegun) {
+          processing.end(isOvertaken(error.cause) ? undefined : error.cause)
+          await release([{ handler, heads }], error.pause)
+        } else {
+          processing.end(error)
+          took({ 'error.type': errorType(error) })
+          await onFailed(error)
+        }
+      }
+    })
+  }
+
+  /** In a lane of its own, and in the handler's time. Returns what was handled. */
+  async function handleInLane(
+    handler: Handler,
+    heads: Head[],
+    each: number,
+    processing: Processing,
+  ): Promise<readonly Waiting[]> {
     const tenant = heads[0]!.tenant_id
     const lease = lanes.open(tenant)
     let timer: NodeJS.Timeout | undefined
@@ -350,11 +396,12 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       )
     })
     let begun = false
-    const work = handleIn(lease.lane, handler, heads, each, tenant, () => {
+    const work = handleIn(lease.lane, handler, heads, each, tenant, (events) => {
       begun = true
+      processing.isOf(events)
     })
     try {
-      await Promise.race([work, timeout])
+      return await Promise.race([work, timeout])
     } catch (error) {
       throw begun && !isOvertaken(error) ? error : new NotBegun(error)
     } finally {
@@ -369,16 +416,16 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     heads: Head[],
     each: number,
     tenant: TenantId,
-    onBegun: () => void,
-  ): Promise<void> {
+    onBegun: (events: readonly Waiting[]) => void,
+  ): Promise<readonly Waiting[]> {
     let prepared: Awaited<ReturnType<typeof prepareNext>>
     if (handler.reactions.some(({ prepare }) => prepare)) {
       prepared = await prepareNext(lane, handler, heads[0]!, tenant, onBegun)
     }
     let settling: readonly unknown[] = []
-    const handle = async (tx: any) => {
+    const handle = async (tx: any): Promise<readonly Waiting[]> => {
       const { ready, held } = inOrder(await next(tx, handler, heads, each), options.longestGap)
-      onBegun()
+      onBegun(ready)
       const context = { tx, tenant, log }
       if (handler.batch && ready.length > 1) {
         await handler.batch(
@@ -396,8 +443,9 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
         }
       }
       settling = settled(handler, heads, ready, held)
+      return ready
     }
-    await lane.transaction(handle, { conclude: () => settling })
+    return lane.transaction(handle, { conclude: () => settling })
   }
 
   async function prepareNext(
@@ -405,10 +453,10 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     handler: Handler,
     head: Head,
     tenant: TenantId,
-    onBegun: () => void,
+    onBegun: (events: readonly Waiting[]) => void,
   ): Promise<{ id: string; value: unknown } | undefined> {
     const [event] = inOrder(await next(lane, handler, [head], 1), options.longestGap).ready
-    onBegun()
+    onBegun(event ? [event] : [])
     const reaction = event && reactionTo(handler, event)
     if (!event || !reaction?.prepare) return undefined
     const caller = {
@@ -499,6 +547,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       pool.query<{ noted: boolean }>(`SELECT ${schema}.fail($1, $2, $3, $4, $5, $6, $7, $8) AS noted`, values),
     )
     if (!noted.rows[0]!.noted) return // it was handled after all, or is somebody else's
+    const outcome = again ? 'retry' : 'dead'
+    count('offshoot.event.failures', { domain, 'offshoot.handler': handler.name, 'offshoot.event.outcome': outcome })
     log.warn(
       { err: error, handler: handler.name, tenant: head.tenant_id, aggregate: head.aggregate, attempts: head.attempts },
       again ? 'an event failed and will be tried again' : 'an event is dead',

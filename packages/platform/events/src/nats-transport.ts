@@ -124,6 +124,8 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
   }
 
   return {
+    system: 'nats',
+
     async prepare(source, refill) {
       if (prepared.has(source)) return
       const reached = reach()

@@ -58,6 +58,8 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
   const listening = listen(url, wake)
 
   return {
+    system: 'postgresql',
+
     async prepare(source, refill) {
       if (prepared.has(source)) return
       const { rowCount } = await pool.query('SELECT FROM events.source WHERE source = $1', [source])

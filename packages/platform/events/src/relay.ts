@@ -1,7 +1,9 @@
+import { count, errorType } from '@offshoot/telemetry'
 import type pg from 'pg'
 import type { Message, Seal } from './envelope.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { someShareIsFull } from './shares.ts'
+import { beginSending } from './tracing.ts'
 import type { Transport } from './transport.ts'
 
 export interface RelayOptions {
@@ -60,10 +62,7 @@ export function startRelay({ source, pool, transport, seal, onTrouble, poll }: R
       text: `SELECT * FROM ${schema}.outbox_next(${most})`,
     })
     if (events.length === 0) return false
-    await transport.publish(
-      source,
-      events.map((event) => messageOf(event, source, seal)),
-    )
+    await publish(events)
     await client.query({
       name: 'published',
       text: `UPDATE ${schema}.outbox o SET published_at = clock_timestamp()
@@ -74,6 +73,28 @@ export function startRelay({ source, pool, transport, seal, onTrouble, poll }: R
       events.map((event) => event.tenant_id),
       most,
     )
+  }
+
+  async function publish(events: readonly OutboxRow[]): Promise<void> {
+    const ended = beginSending(events, source, transport.system)
+    const messages = events.map((event) => messageOf(event, source, seal))
+    try {
+      await transport.publish(source, messages)
+    } catch (error) {
+      ended(error)
+      countSent(events, error)
+      throw error
+    }
+    ended()
+    countSent(events)
+  }
+
+  function countSent(events: readonly OutboxRow[], error?: unknown): void {
+    const failure = error === undefined ? {} : { 'error.type': errorType(error) }
+    for (const [type, { length }] of Map.groupBy(events, (event) => event.type)) {
+      const labels = { 'messaging.system': transport.system, domain: source, 'messaging.destination.name': type }
+      count('messaging.client.sent.messages', { ...labels, ...failure }, length)
+    }
   }
 
   return startLoop({

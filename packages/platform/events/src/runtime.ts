@@ -1,11 +1,12 @@
 import type { Lanes } from '@offshoot/data'
 import type { Contract, IdentityTokens, Link } from '@offshoot/rpc'
+import { observe } from '@offshoot/telemetry'
 import type pg from 'pg'
 import { type Consumer, startConsumer } from './consumer.ts'
 import { envelopeSeal } from './envelope.ts'
 import type { EventType } from './event.ts'
 import type { Handler, HandlerLog } from './handler.ts'
-import { outboxLag } from './lag.ts'
+import { handlerLag, outboxLag } from './lag.ts'
 import type { Loop } from './loop.ts'
 import { startRelay } from './relay.ts'
 import type { Transport } from './transport.ts'
@@ -89,8 +90,10 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
   const systems: { close(): Promise<void> }[] = []
   const consumers: Consumer[] = []
   const relays = new Map<string, Loop>()
+  const gauges: (() => void)[] = []
   let stopped: Promise<void> | undefined
   async function stop(): Promise<void> {
+    for (const end of gauges) end()
     await Promise.all([...relays.values()].map((relay) => relay.stop()))
     await Promise.all(consumers.map((consumer) => consumer.stop()))
     await Promise.all(systems.map((system) => system.close()))
@@ -134,7 +137,10 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
     if (emits.length === 0) continue
     const onTrouble = trouble(`the relay of ${name}`)
     relays.set(name, startRelay({ source: name, pool: pools.get(name)!, transport, seal, poll, onTrouble }))
+    gauges.push(observeOutbox(name, pools.get(name)!))
   }
+  for (const { name, handlers } of domains)
+    if (handlers.length > 0) gauges.push(observeInbox(name, handlers, pools.get(name)!))
 
   return {
     emitted(domain) {
@@ -142,7 +148,7 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
     },
     async health() {
       const lags = [...relays.keys()].map(async (name) => {
-        const lag = await answer(outboxLag(pools.get(name)!, name))
+        const lag = await answer(outboxLag(pools.get(name)!, name, soon))
         return [name, lag && Number((lag.oldestSeconds ?? 0).toFixed(1))] as const
       })
       const reached = await answer(transport.ping().then(() => true))
@@ -153,14 +159,44 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
   }
 }
 
+function observeOutbox(domain: string, pool: pg.Pool): () => void {
+  return observe(['offshoot.outbox.unpublished', 'offshoot.outbox.age'], async (report) => {
+    const lag = await answer(outboxLag(pool, domain, soon))
+    if (!lag) return
+    report('offshoot.outbox.unpublished', lag.unpublished, { domain })
+    report('offshoot.outbox.age', lag.oldestSeconds ?? 0, { domain })
+  })
+}
+
+/** Handlers for which nothing waits are told of as well: what is not told of keeps its last value. So are handlers that are gone, from when on something waited for them. */
+function observeInbox(domain: string, handlers: readonly Handler[], pool: pg.Pool): () => void {
+  const names = new Set(handlers.map(({ name }) => name))
+  return observe(['offshoot.inbox.waiting', 'offshoot.inbox.age', 'offshoot.event.dead'], async (report) => {
+    const lags = await answer(handlerLag(pool, domain, soon))
+    if (!lags) return
+    for (const { handler } of lags) names.add(handler)
+    const byName = new Map(lags.map((lag) => [lag.handler, lag]))
+    for (const name of names) {
+      const lag = byName.get(name)
+      const labels = { domain, 'offshoot.handler': name }
+      report('offshoot.inbox.waiting', lag?.waiting ?? 0, labels)
+      report('offshoot.inbox.age', lag?.oldestSeconds ?? 0, labels)
+      report('offshoot.event.dead', lag?.dead ?? 0, labels)
+    }
+  })
+}
+
 /** In seconds. */
 const tooLong = 30
 
-/** Null when there is none within a second. */
+/** In ms: how long whoever asks how things stand is to wait. */
+const soon = 1_000
+
+/** Null when there is none soon. */
 async function answer<T>(question: Promise<T>): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, 1_000, null)
+    timer = setTimeout(resolve, soon, null)
   })
   return Promise.race([question.catch(() => null), timeout]).finally(() => clearTimeout(timer))
 }

@@ -5,6 +5,8 @@ import type { Message } from './envelope.ts'
  * that whatever a transport loses, delivers twice or mixes up does no harm.
  */
 export interface Transport {
+  /** What it is, as semantic conventions call it. */
+  readonly system: 'postgresql' | 'nats'
   /**
    * Makes sure that there is a place for the events of a source. Where it had to be made, since there never was one or the transport has lost it, what was
    * published before is missing: `refill` is to publish it again, and is asked until it has resolved. Cheap to call before each round.
