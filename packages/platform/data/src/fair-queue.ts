@@ -40,4 +40,11 @@ export class FairQueue<Item> {
   get keys(): number {
     return this.#queues.size
   }
+
+  /** How much waits, whoever's it is. */
+  get size(): number {
+    let size = 0
+    for (const queue of this.#queues.values()) size += queue.length
+    return size
+  }
 }

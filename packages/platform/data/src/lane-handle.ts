@@ -1,5 +1,5 @@
 import { newId, type TenantId } from '@offshoot/rpc'
-import { startSpan, traceparentOf } from '@offshoot/telemetry'
+import { inSpan, startSpan, traceparentOf } from '@offshoot/telemetry'
 import { explainPrismaFailure } from './failures.ts'
 import type { Emission, Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
@@ -166,12 +166,11 @@ class Handle {
         await tx.$executeRawUnsafe(n === last.length - 1 ? text + thenCommit : text, ...values)
       return result
     }
-    return perform<T>(this.#unit, () =>
-      this.#client.$transaction(within, {
-        maxWait: transactionLimits.maxWait,
-        timeout: this.#domain.transactionTimeout ?? transactionLimits.timeout,
-        isolationLevel: isolation,
-      }),
+    const { schema: domain, transactionTimeout: timeout = transactionLimits.timeout } = this.#domain
+    const options = { maxWait: transactionLimits.maxWait, timeout, isolationLevel: isolation }
+    const attributes = { domain, 'tenant.id': this.tenant }
+    return inSpan('db.transaction', `transaction ${domain}`, { attributes }, () =>
+      perform<T>(this.#unit, () => this.#client.$transaction(within, options)),
     )
       .then((result) => {
         if (emissions.length > 0) this.#domain.onEmitted?.()

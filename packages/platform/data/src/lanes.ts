@@ -1,10 +1,13 @@
 import type { TenantId } from '@offshoot/rpc'
+import { apart } from '@offshoot/telemetry'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { explainFailure, explainPrismaFailure } from './failures.ts'
+import { contribute, tellPool, usageOf } from './gauges.ts'
 import type { Lane } from './lane.ts'
 import { laneHandles, revoked, type Unit } from './lane-handle.ts'
 import { type Model, modelsOf } from './models.ts'
+import { type Observed, observedBy } from './observed.ts'
 import { nameStatement } from './statement-names.ts'
 import { openStatements, type Statements, statementTimeout } from './statements.ts'
 import { idleTimeout, openTransactions, type TransactionConnection, type Transactions } from './transactions.ts'
@@ -72,12 +75,19 @@ interface LaneUnit extends Unit {
  */
 export async function openLanes<Client extends object>(options: LanesOptions<Client>): Promise<Lanes<Client>> {
   const config = { connectionString: options.url, application_name: `offshoot ${options.schema}` }
-  const statements = await openStatements(config, options.statementConnections ?? 4)
-  const transactions = openTransactions(config, options.transactionConnections ?? 8, options.transactionTimeout)
+  const observed = observedBy(options.schema, options.url)
+  const statements = await openStatements(config, options.statementConnections ?? 4, observed)
+  const transactions = openTransactions(
+    config,
+    options.transactionConnections ?? 8,
+    observed,
+    options.transactionTimeout,
+  )
   const makeLane = laneMaker(options, statements, transactions)
   const idle: PhysicalLane<Client>[] = []
+  let used = 0
 
-  const globalPool = new GlobalPool({
+  const globalPool = new GlobalPool(observed, {
     ...config,
     max: 4,
     connectionTimeoutMillis: 1_000,
@@ -91,9 +101,19 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
     options.prisma(new PrismaPg(globalPool, { schema: options.schema, statementNameGenerator: nameStatement })),
   )
 
+  const closeGauges = contribute((add) => {
+    const { schema: domain } = options
+    tellPool(add, domain, 'statements', statements.usage())
+    tellPool(add, domain, 'transactions', transactions.usage())
+    tellPool(add, domain, 'global', usageOf(globalPool))
+    add('offshoot.lane.count', used, { domain, 'offshoot.lane.state': 'used' })
+    add('offshoot.lane.count', idle.length, { domain, 'offshoot.lane.state': 'idle' })
+  })
+
   function open(tenant: TenantId): LaneLease<Client> {
     if (!uuid.test(tenant)) throw new Error('A lane is opened for one tenant, by its UUID in lower case.')
     const physical = idle.pop() ?? makeLane()
+    used++
     const unit: LaneUnit = { tenant, alive: true, running: 0, transactions: new Set() }
     physical.pool.unit = unit
     const lane = physical.handle(unit)
@@ -105,6 +125,7 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
       close() {
         if (!unit.alive) return
         unit.alive = false
+        used--
         for (const transaction of unit.transactions) transaction.abandon()
         if (unit.running === 0 && unit.transactions.size === 0 && idle.length < mostIdle) idle.push(physical)
       },
@@ -124,6 +145,7 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
     global,
     ping: () => statements.ping(),
     async close() {
+      closeGauges()
       await Promise.allSettled([statements.close(), transactions.close(), globalPool.end()])
     },
   }
@@ -148,17 +170,41 @@ function laneMaker<Client extends object>(
   }
 }
 
-/** A pool whose failures are explained as a lane's are. */
+/** A pool whose failures are explained, and whose statements observed, as a lane's are. They belong to no tenant. */
 class GlobalPool extends pg.Pool {
-  // The adapter awaits a promise; pg.Pool itself passes callbacks.
-  override query(...args: any[]): any {
-    const sent = super.query(...(args as [any]))
-    return sent instanceof Promise ? sent.catch(rethrowExplained) : sent
+  readonly #observed: Observed
+
+  constructor(observed: Observed, config: pg.PoolConfig) {
+    super(config)
+    this.#observed = observed
   }
 
-  override connect(...args: any[]): any {
-    const connected = super.connect(...(args as []))
-    return connected instanceof Promise ? connected.catch(rethrowExplained) : connected
+  // The adapter awaits a promise of either.
+  override query(config: any): any {
+    return this.#observed.statement(config.text, undefined, () =>
+      apart(() => super.query(config)).catch(rethrowExplained),
+    )
+  }
+
+  // `pg.Pool.query` passes a callback, which the pool calls when somebody else, in a trace of theirs, hands a connection back.
+  override connect(callback?: any): any {
+    if (callback) return super.connect((...connected) => apart(() => callback(...connected)))
+    return this.#observed
+      .connection('global', () => apart(() => super.connect()))
+      .then((client) => this.#transactionOn(client), rethrowExplained)
+  }
+
+  /** What the adapter uses of a client. */
+  #transactionOn(client: pg.PoolClient) {
+    return {
+      query: (config: any) =>
+        this.#observed.statement(config.text, undefined, () =>
+          apart(() => client.query(config)).catch(rethrowExplained),
+        ),
+      release: (error?: Error) => client.release(error),
+      on: client.on.bind(client),
+      removeListener: client.removeListener.bind(client),
+    }
   }
 }
 

@@ -1,7 +1,10 @@
 import type { Socket } from 'node:net'
+import { apart } from '@offshoot/telemetry'
 import pg from 'pg'
 import { databaseUnavailable, explainFailure } from './failures.ts'
 import { FairQueue } from './fair-queue.ts'
+import type { PoolUsage } from './gauges.ts'
+import type { Observed } from './observed.ts'
 import { patience } from './patience.ts'
 import { prepareToEnter, TenantQuery } from './tenant-query.ts'
 
@@ -73,6 +76,7 @@ export interface Statements {
   run(tenant: string, config: pg.QueryArrayConfig, wanted: () => boolean): Promise<pg.QueryArrayResult>
   /** Sends `select 1`: resolves when the database answers. */
   ping(): Promise<void>
+  usage(): PoolUsage
   close(): Promise<void>
 }
 
@@ -83,7 +87,11 @@ export interface Statements {
  * Who goes where: to the connection with the fewest statements on their way, rather behind one's own than behind another tenant's, and
  * never behind one that takes long. Nobody fills the house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
  */
-export async function openStatements(config: pg.ClientConfig, connections: number): Promise<Statements> {
+export async function openStatements(
+  config: pg.ClientConfig,
+  connections: number,
+  observed: Observed,
+): Promise<Statements> {
   const slots: Slot[] = Array.from({ length: connections }, () => ({
     client: undefined,
     flying: [],
@@ -113,8 +121,8 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
       reconnect(slot)
     })
     try {
-      await client.connect()
-      await prepareToEnter(client)
+      await apart(() => client.connect())
+      await apart(() => prepareToEnter(client))
       if (closed) throw databaseUnavailable()
     } catch (error) {
       client.end().catch(() => {})
@@ -191,7 +199,7 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
       if (queue.keys > 0) pump()
     }
     flushSoon(client)
-    client.query(query as never)
+    apart(() => client.query(query as never))
   }
 
   function submit(statement: Statement): void {
@@ -208,6 +216,26 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
       })
       queue.push(tenant, statement)
     }
+  }
+
+  function run(tenant: string, config: pg.QueryArrayConfig, wanted: () => boolean): Promise<pg.QueryArrayResult> {
+    return new Promise((resolve, reject) => {
+      function answered(error: Error | null, result?: pg.QueryArrayResult): void {
+        if (!error) resolve(result!)
+        // A neighbour's failure may have taken the preparation of a statement with it that this one counted on ("prepared statement
+        // does not exist"). It has not run, so that it can be sent again, preparing for itself.
+        else if (codeOf(error) === '26000' && config.name) {
+          const { name: _, ...unnamed } = config
+          submit({
+            query: new TenantQuery(unnamed, tenant),
+            tenant,
+            wanted,
+            answered: (again, rows) => (again ? reject(explainFailure(again)) : resolve(rows!)),
+          })
+        } else reject(explainFailure(error))
+      }
+      submit({ query: new TenantQuery(config, tenant), tenant, wanted, answered })
+    })
   }
 
   /** Lets what is on its way come back, for as long as a statement may take. */
@@ -239,38 +267,24 @@ export async function openStatements(config: pg.ClientConfig, connections: numbe
   }
 
   return {
-    run(tenant, config, wanted) {
-      return new Promise((resolve, reject) => {
-        function answered(error: Error | null, result?: pg.QueryArrayResult): void {
-          if (!error) resolve(result!)
-          // A neighbour's failure may have taken the preparation of a statement with it that this one counted on ("prepared statement
-          // does not exist"). It has not run, so that it can be sent again, preparing for itself.
-          else if (codeOf(error) === '26000' && config.name) {
-            const { name: _, ...unnamed } = config
-            submit({
-              query: new TenantQuery(unnamed, tenant),
-              tenant,
-              wanted,
-              answered: (again, rows) => (again ? reject(explainFailure(again)) : resolve(rows!)),
-            })
-          } else reject(explainFailure(error))
-        }
-        submit({ query: new TenantQuery(config, tenant), tenant, wanted, answered })
-      })
-    },
+    run: (tenant, config, wanted) => observed.statement(config.text, tenant, () => run(tenant, config, wanted)),
     ping() {
       return new Promise((resolve, reject) => {
         const client = slots.find((slot) => slot.client)?.client
         if (!client) return reject(databaseUnavailable())
         const answered = patience(longestWait, () => reject(databaseUnavailable()))
-        client
-          .query('select 1')
+        apart(() => client.query('select 1'))
           .then(
             () => resolve(),
             (error) => reject(explainFailure(error)),
           )
           .finally(answered)
       })
+    },
+    usage() {
+      const open = slots.filter(({ client }) => client)
+      const used = open.filter(({ flying }) => flying.length > 0).length
+      return { idle: open.length - used, used, max: connections, pending: queue.size }
     },
     close,
   }

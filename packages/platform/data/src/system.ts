@@ -7,6 +7,7 @@
 import { hostname } from 'node:os'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { contribute, tellPool, usageOf } from './gauges.ts'
 import { assertSystemRole } from './serving-role.ts'
 import { nameStatement } from './statement-names.ts'
 
@@ -64,23 +65,23 @@ export interface SystemPool {
 
 /** Opens the work across tenants of one domain. Refuses a role that row security does not bind. */
 export async function openSystem<Client extends object>(options: SystemOptions<Client>): Promise<System<Client>> {
-  const { pool, record } = await open(options)
+  const { pool, record, close } = await open(options)
   const client = options.prisma(new PrismaPg(pool, { schema: options.schema, statementNameGenerator: nameStatement }))
   const system = (reason: string) => {
     record(reason)
     return client
   }
-  return Object.assign(system, { close: () => pool.end() })
+  return Object.assign(system, { close })
 }
 
 /** Opens plain connections for the work across tenants of one domain. Refuses a role that row security does not bind. */
 export async function openSystemPool(options: SystemPoolOptions): Promise<SystemPool> {
-  const { pool, record } = await open(options)
+  const { pool, record, close } = await open(options)
   const system = (reason: string) => {
     record(reason)
     return pool
   }
-  return Object.assign(system, { close: () => pool.end() })
+  return Object.assign(system, { close })
 }
 
 async function open({ url, schema, audit, connections = 4, statementTimeout = 60_000 }: SystemPoolOptions) {
@@ -99,8 +100,13 @@ async function open({ url, schema, audit, connections = 4, statementTimeout = 60
     onConnect: (client) => void client.on('error', () => {}), // its next statement says so
   })
   pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
+  const closeGauges = contribute((add) => tellPool(add, schema, 'system', usageOf(pool)))
   return {
     pool,
+    close() {
+      closeGauges()
+      return pool.end()
+    },
     record(reason: string) {
       if (reason.trim() === '') throw new Error('Work across tenants needs a reason: it goes on record.')
       audit({ at: new Date().toISOString(), domain: schema, reason, role, applicationName, ...who })

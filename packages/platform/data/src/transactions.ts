@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { apart } from '@offshoot/telemetry'
 import pg from 'pg'
 import { databaseUnavailable, explainFailure } from './failures.ts'
 import { FairQueue } from './fair-queue.ts'
+import { type PoolUsage, usageOf } from './gauges.ts'
+import type { Observed } from './observed.ts'
 import { patience } from './patience.ts'
 import { statementTimeout } from './statements.ts'
 import { type Begin, prepareToEnter, TenantQuery } from './tenant-query.ts'
@@ -28,6 +31,7 @@ export interface TransactionConnection {
 
 export interface Transactions {
   open(tenant: string): Promise<TransactionConnection>
+  usage(): PoolUsage
   close(): Promise<void>
 }
 
@@ -38,6 +42,7 @@ export interface Transactions {
 export function openTransactions(
   config: pg.ClientConfig,
   connections: number,
+  observed: Observed,
   longestStatement: number = statementTimeout,
 ): Transactions {
   const pool = new pg.Pool({
@@ -100,16 +105,20 @@ export function openTransactions(
     })
   }
 
+  async function open(tenant: string): Promise<TransactionConnection> {
+    await permit(tenant)
+    try {
+      const client = await apart(() => pool.connect())
+      return transactionOn(client, tenant, pool, observed, () => letGo(tenant))
+    } catch (error) {
+      letGo(tenant)
+      throw explainFailure(error)
+    }
+  }
+
   return {
-    async open(tenant) {
-      await permit(tenant)
-      try {
-        return transactionOn(await pool.connect(), tenant, pool, () => letGo(tenant))
-      } catch (error) {
-        letGo(tenant)
-        throw explainFailure(error)
-      }
-    },
+    open: (tenant) => observed.connection('transactions', () => open(tenant)),
+    usage: () => ({ ...usageOf(pool), pending: queue.size }),
     close: () => pool.end(),
   }
 }
@@ -126,7 +135,13 @@ export const thenCommit = ` /* then commit ${randomUUID()} */`
 const isolation = /^SET TRANSACTION (ISOLATION LEVEL .+)$/
 
 /** BEGIN (and the isolation level) are held back until the first statement, and leave together with it and the tenant; COMMIT leaves with the last one, where that is told. */
-function transactionOn(client: pg.PoolClient, tenant: string, pool: pg.Pool, onEnd: () => void): TransactionConnection {
+function transactionOn(
+  client: pg.PoolClient,
+  tenant: string,
+  pool: pg.Pool,
+  observed: Observed,
+  onEnd: () => void,
+): TransactionConnection {
   let begin: Begin | undefined
   let ended = false
   let committed = false
@@ -150,15 +165,17 @@ function transactionOn(client: pg.PoolClient, tenant: string, pool: pg.Pool, onE
       const text = last ? config.text.slice(0, -thenCommit.length) : config.text
       const opening = begin
       begin = undefined
-      const result = await new Promise<pg.QueryResult>((resolve, reject) => {
-        const query = new TenantQuery({ ...config, text }, tenant, opening, last)
-        query.callback = (error, result) => (error ? reject(error) : resolve(result))
-        client.query(query as never)
-      })
+      const send = () =>
+        new Promise<pg.QueryResult>((resolve, reject) => {
+          const query = new TenantQuery({ ...config, text }, tenant, opening, last)
+          query.callback = (error, result) => (error ? reject(error) : resolve(result))
+          apart(() => client.query(query as never))
+        })
+      const result = await observed.statement(text, tenant, send)
       committed = last
       return result
     }
-    const result = await client.query(config)
+    const result = await observed.statement(config.text, tenant, () => apart(() => client.query(config)))
     if (config.text === 'COMMIT' && result.command !== 'COMMIT') {
       throw new Error(
         'The transaction could not be committed: a statement in it had failed. PostgreSQL rolled it back.',
@@ -186,7 +203,7 @@ function transactionOn(client: pg.PoolClient, tenant: string, pool: pg.Pool, onE
       const { processID } = client as unknown as { processID: number }
       client.release(true)
       onEnd()
-      pool.query('select pg_cancel_backend($1)', [processID]).catch(() => {}) // statement_timeout ends it otherwise
+      apart(() => pool.query('select pg_cancel_backend($1)', [processID])).catch(() => {}) // statement_timeout ends it otherwise
     },
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Lane, LaneTransaction } from '../src/index.ts'
+import { observedBy } from '../src/observed.ts'
 import { openTransactions } from '../src/transactions.ts'
 import { startProxy } from './shop/proxy.ts'
 import { newTenant, openShop, type Shop, shopLanes } from './shop/shop.ts'
@@ -392,7 +393,8 @@ describe('connections for transactions', () => {
   })
 
   it('are not used again with a transaction open, however it was left', async () => {
-    const transactions = openTransactions({ connectionString: shop.database.urls.shop!.serving }, 1)
+    const url = shop.database.urls.shop!.serving
+    const transactions = openTransactions({ connectionString: url }, 1, observedBy('shop', url))
     const left = await transactions.open(ours)
     await left.query({ text: 'BEGIN' })
     await left.query({ text: 'select 1' })

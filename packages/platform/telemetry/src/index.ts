@@ -28,3 +28,4 @@ export {
   traceparentOf,
   within,
 } from './spans.ts'
+export { describeStatement, type StatementDescription } from './statement.ts'

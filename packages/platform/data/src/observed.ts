@@ -1,0 +1,77 @@
+import { type AttributesOf, describeStatement, endFailed, errorType, record, startSpan } from '@offshoot/telemetry'
+import pg from 'pg'
+
+/** What is told of a domain's connections. */
+export interface Observed {
+  /** Sends a statement. `tenant` is undefined for what belongs to none. */
+  statement<T>(text: string, tenant: string | undefined, send: () => Promise<T>): Promise<T>
+  /** Waits for a connection of a pool. */
+  connection<T>(pool: string, connect: () => Promise<T>): Promise<T>
+}
+
+/** Of a statement's text, in characters: one with a list of a thousand placeholders says no more after that. */
+const longestText = 2_000
+
+/**
+ * A domain's statements as spans and as durations, from when they are asked for, so that waiting for a connection counts. A span is begun in its caller's context; what is
+ * sent belongs to no trace (`apart`): connections are shared, and whoever carries one statement of many is not its parent.
+ */
+export function observedBy(domain: string, connectionString: string): Observed {
+  const { host, port, database } = new pg.Client({ connectionString })
+  const everywhere = {
+    'db.system.name': 'postgresql',
+    'db.namespace': `${database}|${domain}`,
+    'server.address': host,
+    'server.port': port,
+    domain,
+  }
+
+  return {
+    async statement(text, tenant, send) {
+      const began = performance.now()
+      const { operation, collection, summary } = describeStatement(text)
+      const span = startSpan('db.statement', summary)
+      if (span.isRecording()) {
+        const attributes: AttributesOf<'db.statement'> = {
+          ...everywhere,
+          'db.operation.name': operation,
+          ...(collection && { 'db.collection.name': collection }),
+          'db.query.summary': summary,
+          'db.query.text': text.slice(0, longestText),
+          ...(tenant && { 'tenant.id': tenant }),
+        }
+        span.setAttributes(attributes)
+      }
+      const labels = { domain, 'db.operation.name': operation }
+      try {
+        const result = await send()
+        span.end()
+        record('db.client.operation.duration', (performance.now() - began) / 1000, labels)
+        return result
+      } catch (error) {
+        const state = sqlState(error)
+        const type = state ?? errorType(error)
+        if (state) span.setAttribute('db.response.status_code', state)
+        endFailed(span, type)
+        record('db.client.operation.duration', (performance.now() - began) / 1000, { ...labels, 'error.type': type })
+        throw error
+      }
+    },
+
+    async connection(pool, connect) {
+      const began = performance.now()
+      const connection = await connect()
+      record('db.client.connection.wait_time', (performance.now() - began) / 1000, {
+        domain,
+        'db.client.connection.pool.name': pool,
+      })
+      return connection
+    },
+  }
+}
+
+/** PostgreSQL's code of an error, or of what became a problem. */
+function sqlState(error: unknown): string | undefined {
+  const { code, severity, cause } = (error ?? {}) as { code?: string; severity?: string; cause?: unknown }
+  return severity ? code : cause ? sqlState(cause) : undefined
+}
