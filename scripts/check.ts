@@ -7,6 +7,7 @@ import { lockfilesWithoutUrls, oneVersion } from './check/dependencies.ts'
 import { checkFlags } from './check/flags.ts'
 import { environmentExample, eventsPage, permissionTables, publicSchema } from './check/generated.ts'
 import { checkImports } from './check/imports.ts'
+import { checkTelemetry } from './check/telemetry.ts'
 import { type Problem, readPackages, readSources } from './check/workspace.ts'
 import { onInterrupt, run } from './run.ts'
 import { testServer } from './test-server.ts'
@@ -43,6 +44,7 @@ const checks: Record<string, () => Result | Promise<Result>> = {
   '.env.example': () => ({ figures: 'as the settings say', problems: environmentExample(write) }),
   'schema.graphql': () => ({ figures: 'as the code says', problems: publicSchema(write) }),
   events: () => ({ figures: 'emitted, handled and listed', problems: eventsPage(write) }),
+  telemetry: () => ({ figures: 'documented, drawn and watched', problems: checkTelemetry(write) }),
   permissions: () => ({ figures: `${domains.length} domains' tables`, problems: permissionTables(write) }),
   flags: () => {
     const registry = flagRegistry(domains)

@@ -74,7 +74,8 @@ function sameCells(a: string, b: string): boolean {
   return normal(a) === normal(b)
 }
 
-function compare(file: string, text: string, write: boolean): Problem[] {
+/** Whether a file is what the code says; with `write` it becomes so. */
+export function compare(file: string, text: string, write: boolean): Problem[] {
   const path = join(root, file)
   const present = read(path)
   if (present === text) return []
