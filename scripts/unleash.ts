@@ -41,7 +41,11 @@ Start the product with it:
 
   UNLEASH_URL=${server.api} UNLEASH_TOKEN=${server.tokens.development} npm start
 
-Then switch a flag in the environment "development". Ctrl-C stops it.`)
+Then switch a flag in the environment "development": there, or as the README does it, with
+
+  UNLEASH=${server.url} ADMIN='${server.admin.token}'
+
+Ctrl-C stops it.`)
     await new Promise<void>((resolve) => server.process.once('exit', () => resolve()))
     throw new Error('The Unleash server has ended.')
   } finally {
