@@ -1,7 +1,14 @@
 import { postgresTransport } from '@offshoot/events/runtime'
 import { demo, listen } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
-import { TEST_APP_SECRET, type TestDatabase, type TestFlags, testDatabase, testFlags } from '@offshoot/testing'
+import {
+  startApart,
+  TEST_APP_SECRET,
+  type TestDatabase,
+  type TestFlags,
+  testFlags,
+  topologyDatabase,
+} from '@offshoot/testing'
 import { pino } from 'pino'
 import { createGateway, type Gateway } from '../src/app.ts'
 import { domains } from '../src/domains.ts'
@@ -53,7 +60,7 @@ export async function testGateway({
   beside,
   events = false,
 }: TestGatewayOptions = {}): Promise<TestGateway> {
-  const database = beside?.database ?? (await testDatabase(domains.map(({ data }) => data)))
+  const database = beside?.database ?? (await topologyDatabase(domains))
   const server = await listen({ host: '127.0.0.1', port: 0 })
   const url = `http://localhost:${server.port}`
   const mailer = catchingMailer('test@offshoot.test')
@@ -61,22 +68,26 @@ export async function testGateway({
   const flags = testFlags(domains)
   const statements: TestGateway['statements'] = []
   const transport = events ? postgresTransport({ url: database.urls.events!.serving, onTrouble() {} }) : undefined
-  const gateway = await createGateway({
+  const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(line) })
+  const common = {
     domains,
-    events: transport && { transport, systemUrl: (domain) => database.urls[domain]!.system },
-    databaseUrl: (domain) => database.urls[domain]!.serving,
-    production,
-    publicUrl: url,
+    events: transport && { transport, systemUrl: (domain: string) => database.urls[domain]!.system },
+    databaseUrl: (domain: string) => database.urls[domain]!.serving,
+    onStatement: (sql: string, tenant: string) => statements.push({ sql, tenant }),
+  }
+  const platform = { secret: TEST_APP_SECRET, publicUrl: url, production, mailer, flags, log }
+  const actions = Object.assign({}, ...domains.map(({ contract }) => contract.actions))
+  const apart = await startApart({ ...common, platform: { ...platform, actions } })
+  const gateway = await createGateway({
+    ...common,
+    ...platform,
+    elsewhere: apart.elsewhere,
     tenantHost: '{tenant}.localhost',
-    secret: TEST_APP_SECRET,
     trustProxy: false,
     corsOrigins: [],
-    mailer,
-    flags,
-    log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
-    onStatement: (sql, tenant) => statements.push({ sql, tenant }),
   })
-  if (!beside) await gateway.host.seed()
+  const host = apart.together(gateway.host)
+  if (!beside) await host.seed()
   server.serve(gateway.app)
   statements.length = 0
   const tokens = new Map<string, Promise<string>>()
@@ -111,6 +122,7 @@ export async function testGateway({
 
   return {
     ...gateway,
+    host,
     url,
     database,
     statements,
@@ -127,6 +139,7 @@ export async function testGateway({
     async close() {
       await server.close()
       await gateway.stop()
+      await apart.stop()
       flags.stop()
       await transport?.close()
       if (!beside) await database.drop()

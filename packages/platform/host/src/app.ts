@@ -5,6 +5,7 @@ import {
   type EventsHealth,
   type EventsRuntime,
   operationsOf,
+  runNow,
   type ScheduledWork,
   type Schedules,
   startEvents,
@@ -30,6 +31,7 @@ import {
 import type { Router } from 'express'
 import type { Domain, DomainContext, Platform } from './domain.ts'
 import type { Elsewhere } from './elsewhere.ts'
+import { observeSagas } from './sagas.ts'
 import { scheduledWork } from './scheduled-work.ts'
 import { serveOperations } from './serve-operations.ts'
 import { type SystemAccess, systemAccess } from './system-access.ts'
@@ -86,9 +88,11 @@ export async function startDomains(options: HostOptions): Promise<Host> {
   const opened = new Map<Domain, Lanes<any>>()
   const systems: SystemAccess[] = []
   const work: ScheduledWork[] = []
+  const gauges: (() => void)[] = []
   let events: EventsRuntime | undefined
   let schedules: Schedules | undefined
   const stop = async () => {
+    for (const end of gauges) end()
     await schedules?.stop()
     await events?.stop()
     await Promise.allSettled(systems.map((system) => system.close()))
@@ -122,6 +126,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
         systems.push(system)
         servers.set(operationsOf(domain.name).name, serveOperations(domain, system, tokens, platform))
         work.push(...scheduledWork(domain, { lanes, system, platform, keepDays }))
+        gauges.push(observeSagas(domain, system))
         eventDomains.push({
           name,
           lanes,
@@ -178,7 +183,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
       const found = work.find((one) => one.name === name)
       if (!found)
         throw new Error(`No domain here has the schedule ${name}: ${work.map(({ name }) => name).join(', ')}.`)
-      await found.run()
+      await runNow(found)
     },
     stop,
   }

@@ -1,6 +1,6 @@
 import type { Lane } from '@offshoot/data'
 import type { DomainSchema } from '@offshoot/data/migrate'
-import type { System } from '@offshoot/data/system'
+import type { System, SystemClient } from '@offshoot/data/system'
 import type { EventType, Handler } from '@offshoot/events'
 import type { BoundFlags, Flag, Flags } from '@offshoot/flags'
 import type { SchemaPart } from '@offshoot/graphql'
@@ -66,6 +66,8 @@ export interface DomainDefinition<C extends Contract, PrismaClient, Uses extends
   emits?: readonly EventType[]
   /** What it does when events arrive. */
   handlers?: (platform: Platform) => readonly Handler[]
+  /** Processes over several domains that begin here, by their names. */
+  sagas?: Record<string, Saga<PrismaClient>>
   /** Work that nobody asks for. */
   schedules?: readonly Schedule<PrismaClient>[]
   /** HTTP routes that the gateway mounts at `path`, before any body parser. */
@@ -73,6 +75,9 @@ export interface DomainDefinition<C extends Contract, PrismaClient, Uses extends
   /** Demo data for development and tests: deterministic and idempotent. Runs in the order in which the domains are listed. */
   seed?: (seeding: Seeding<PrismaClient>) => Promise<void>
 }
+
+/** Finds how many are open, of all tenants, and when the oldest of them began. Asked whenever somebody collects metrics: an index must answer it. */
+export type Saga<PrismaClient> = (client: SystemClient<PrismaClient>) => Promise<{ open: number; since: Date | null }>
 
 /** Work that is done by the clock, once per tick however many processes there are. Never twice at the same time: a tick during a run is passed over. */
 export interface Schedule<PrismaClient> {

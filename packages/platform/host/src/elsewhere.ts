@@ -23,8 +23,8 @@ export interface Elsewhere {
   link(local: Link, isHere: (domain: string) => boolean): Link
   /** Where the domain is served by another process. */
   urlOf(domain: string): string | undefined
-  /** Whether the other apps answer, by name. */
-  health(): Promise<Record<string, 'up' | 'down'>>
+  /** What the other apps say of themselves, by name; undefined for one that does not answer. */
+  health(): Promise<Record<string, Readiness | undefined>>
   close(): Promise<void>
 }
 
@@ -76,14 +76,9 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere {
     },
     urlOf,
     async health() {
-      const others = [...new Set(Object.keys(topology.apps))].filter((other) => other !== app)
-      const states = others.map(async (other) => {
-        const url = options.urlOf(other, topology)
-        const answer =
-          url && (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined))
-        return [other, answer && answer.ok ? 'up' : 'down'] as const
-      })
-      return Object.fromEntries(await Promise.all(states))
+      const others = Object.keys(topology.apps).filter((other) => other !== app)
+      const answers = others.map(async (other) => [other, await readinessAt(options.urlOf(other, topology))] as const)
+      return Object.fromEntries(await Promise.all(answers))
     },
     async close() {
       clearInterval(watching)
@@ -94,6 +89,24 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere {
 
 /** The setting that says where an app serves calls: `ORDERS_URL`. */
 export const settingOf = (app: string) => `${app.toUpperCase().replaceAll('-', '_')}_URL`
+
+/** What `/readyz` answers. */
+export interface Readiness {
+  status: 'ready' | 'not ready'
+  dependencies: Record<string, 'up' | 'degraded' | 'down'>
+  /** How long the oldest event that is not published has waited, in seconds, by domain. */
+  outboxLagSeconds?: Record<string, number | null>
+}
+
+async function readinessAt(url: string | undefined): Promise<Readiness | undefined> {
+  if (url === undefined) return undefined
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1_000) })
+    return (await response.json()) as Readiness
+  } catch {
+    return undefined
+  }
+}
 
 function versionOf(file: string): string {
   const stats = statSync(file, { throwIfNoEntry: false })

@@ -1,7 +1,7 @@
 import type { Flags } from '@offshoot/flags'
 import { type RequestHandler, Router } from 'express'
 import type { Host } from './app.ts'
-import type { Elsewhere } from './elsewhere.ts'
+import type { Elsewhere, Readiness } from './elsewhere.ts'
 
 /**
  * `/livez` says that this process runs, and asks nobody; `/readyz` says whether it can serve, dependency by dependency. What is degraded is served without, and takes
@@ -23,19 +23,34 @@ export function health(
       host.eventsHealth(),
       elsewhere?.health() ?? {},
     ])
-    const ready = Object.values(databases).every((state) => state === 'up')
     const { server, status } = flags.health()
-    const dependencies = {
-      ...Object.fromEntries(Object.entries(databases).map(([domain, state]) => [`database:${domain}`, state])),
-      ...(events && { events: events.carried ? 'up' : 'degraded' }),
-      ...(server && { flags: status }),
-      ...Object.fromEntries(
-        Object.entries(services).map(([app, state]) => [`service:${app}`, state === 'up' ? 'up' : 'degraded']),
-      ),
+    const own: Readiness = {
+      status: Object.values(databases).every((state) => state === 'up') ? 'ready' : 'not ready',
+      dependencies: {
+        ...Object.fromEntries(Object.entries(databases).map(([domain, state]) => [`database:${domain}`, state])),
+        ...(events && { events: events.carried ? 'up' : 'degraded' }),
+        ...(server && { flags: status }),
+      },
+      ...(events && { outboxLagSeconds: events.lag }),
     }
-    response
-      .status(ready ? 200 : 503)
-      .json({ status: ready ? 'ready' : 'not ready', dependencies, ...(events && { outboxLagSeconds: events.lag }) })
+    response.status(own.status === 'ready' ? 200 : 503).json(withServices(own, services))
   })
   return router
+}
+
+/** The same with what the other processes say: one picture, however the product is divided. */
+function withServices(own: Readiness, services: Record<string, Readiness | undefined>): Readiness {
+  const all = structuredClone(own)
+  for (const [app, said] of Object.entries(services)) {
+    if (!said) {
+      all.dependencies[`service:${app}`] = 'degraded'
+      continue
+    }
+    for (const [name, state] of Object.entries(said.dependencies)) {
+      const worst = [all.dependencies[name], state].find((one) => one !== undefined && one !== 'up') ?? 'up'
+      all.dependencies[name] = name in own.dependencies || worst === 'up' ? worst : 'degraded'
+    }
+    if (said.outboxLagSeconds) all.outboxLagSeconds = { ...all.outboxLagSeconds, ...said.outboxLagSeconds }
+  }
+  return all
 }

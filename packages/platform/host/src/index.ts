@@ -7,6 +7,7 @@ export {
   type DomainRuntime,
   defineDomain,
   type Platform,
+  type Saga,
   type Schedule,
   type ScheduleContext,
   type Seeding,

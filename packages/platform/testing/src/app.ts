@@ -1,6 +1,15 @@
-import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
+import { TEST_APP_SECRET, type TestDatabase } from '@offshoot/data/testing'
 import { postgresTransport } from '@offshoot/events/runtime'
-import { type Domain, demoId, type Host, type Platform, startDomains } from '@offshoot/host'
+import {
+  appOf,
+  type Domain,
+  demoId,
+  gateway,
+  type Host,
+  type HostOptions,
+  type Platform,
+  startDomains,
+} from '@offshoot/host'
 import { catchingMailer, type Mailer } from '@offshoot/mail'
 import {
   type Client,
@@ -15,6 +24,7 @@ import {
 import { pino } from 'pino'
 import { type TestFlags, testFlags } from './flags.ts'
 import { type Outage, openOutage } from './outage.ts'
+import { startApart, topologyDatabase } from './topology.ts'
 
 /** Who a test acts as. Names stand for ids: the tenant 'acme' is the demo tenant acme, the user 'member@acme.test' its member. */
 export interface Who {
@@ -63,7 +73,7 @@ export async function testApp(
   domains: readonly Domain[],
   { seed = false, outage: wanted = false, events = true }: TestAppOptions = {},
 ): Promise<TestApp> {
-  const database = await testDatabase(domains.map(({ data }) => data))
+  const database = await topologyDatabase(domains)
   const outage = wanted ? await openOutage(database.adminUrl) : undefined
   const mailer = catchingMailer('test@offshoot.test')
   const flags = testFlags(domains)
@@ -85,7 +95,7 @@ export async function testApp(
         onTrouble: (error) => platform.log.warn({ err: error }, 'transport'),
       })
     : undefined
-  const host = await startDomains({
+  const options: HostOptions = {
     domains,
     events: transport && { transport, systemUrl: (domain) => database.urls[domain]!.system },
     databaseUrl(domain) {
@@ -94,7 +104,12 @@ export async function testApp(
     },
     platform,
     onStatement: (sql, tenant) => statements.push({ sql, tenant }),
-  })
+  }
+  const apart = await startApart(options)
+  const { elsewhere } = apart
+  const here = domains.filter(({ name }) => !elsewhere || appOf(elsewhere.topology, name) === gateway)
+  const main = await startDomains({ ...options, domains: here, elsewhere })
+  const host = apart.together(main)
   if (seed) await host.seed()
   statements.length = 0
 
@@ -120,6 +135,7 @@ export async function testApp(
     },
     async stop() {
       await host.stop()
+      await apart.stop()
       flags.stop()
       await transport?.close()
       await outage?.begin()

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestDatabase, testDatabase } from '@offshoot/data/testing'
+import {
+  createService,
+  type Domain,
+  type Elsewhere,
+  gateway,
+  type Host,
+  type HostOptions,
+  type HttpServer,
+  listen,
+  openElsewhere,
+  type Service,
+} from '@offshoot/host'
+
+/**
+ * How tests run the product: `TEST_TOPOLOGY` names the domains that run apart (`orders`, several separated by commas, or `all`), and with `+databases` those live in
+ * databases of their own. Without it everything is together. No test knows.
+ */
+function topologyOfTests(domains: readonly Domain[]): { apart: string[]; databases: boolean } {
+  const [names = '', databases] = (process.env.TEST_TOPOLOGY ?? '').split('+')
+  const all = domains.map(({ name }) => name)
+  const apart = names === 'all' ? all : all.filter((name) => names.split(',').includes(name))
+  return { apart, databases: databases === 'databases' }
+}
+
+/** What of the product runs beside the process under test. */
+export interface Apart {
+  elsewhere: Elsewhere | undefined
+  /** The whole product as one host, with `main` as the process under test, which from now on serves the others' calls. */
+  together(main: Host): Host
+  stop(): Promise<void>
+}
+
+/** Starts the domains that run apart in this topology: each behind a port of 127.0.0.1 of its own, calling the others as they call it. */
+export async function startApart(options: Omit<HostOptions, 'elsewhere'>): Promise<Apart> {
+  const { domains } = options
+  const { apart } = topologyOfTests(domains)
+  if (apart.length === 0) return { elsewhere: undefined, together: (main) => main, stop: async () => {} }
+  const directory = mkdtempSync(join(tmpdir(), 'offshoot-topology-'))
+  const file = join(directory, 'topology.json')
+  const servers = new Map<string, HttpServer>()
+  for (const app of [gateway, ...apart]) servers.set(app, await listen({ host: '127.0.0.1', port: 0 }))
+  const apps = apart.map((name) => [name, { port: servers.get(name)!.port, domains: [name] }])
+  writeFileSync(file, JSON.stringify({ apps: Object.fromEntries(apps) }))
+  const opened: Elsewhere[] = []
+  function open(app: string): Elsewhere {
+    const elsewhere = openElsewhere({
+      app,
+      file,
+      urlOf: (other) => `http://127.0.0.1:${servers.get(other)!.port}`,
+      onUnexpected: (error, { name, requestId, code }) =>
+        options.platform.log.warn({ err: error, call: name, requestId, code }, 'a call failed unexpectedly'),
+      onTrouble: (error) => options.platform.log.error({ err: error }, 'the topology cannot be used'),
+    })
+    opened.push(elsewhere)
+    return elsewhere
+  }
+
+  const hosts = new Map<string, Host>()
+  const services: Service[] = []
+  for (const name of apart) {
+    const own = domains.filter((domain) => domain.name === name)
+    const service = await createService({ ...options, domains: own, elsewhere: open(name) })
+    servers.get(name)!.serve(service.listener)
+    services.push(service)
+    hosts.set(name, service.host)
+  }
+
+  return {
+    elsewhere: open(gateway),
+    together(main) {
+      servers.get(gateway)!.serve(main.calls)
+      const all = [main, ...hosts.values()]
+      return {
+        ...main,
+        async health() {
+          return Object.assign({}, ...(await Promise.all(all.map((host) => host.health()))))
+        },
+        async seed() {
+          for (const host of all) await host.seed()
+        },
+        runSchedule: (name) => (hosts.get(name.split('.')[0]!) ?? main).runSchedule(name),
+      }
+    },
+    async stop() {
+      await Promise.all(services.map((service) => service.stop()))
+      await Promise.all(opened.map((one) => one.close()))
+      await Promise.all([...servers.values()].map((server) => server.close()))
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+/** The database of all domains, or one for each where this topology has it so. */
+export async function topologyDatabase(domains: readonly Domain[]): Promise<TestDatabase> {
+  const schemas = domains.map(({ data }) => data)
+  if (!topologyOfTests(domains).databases) return testDatabase(schemas)
+  const own = new Map<string, TestDatabase>()
+  for (const schema of schemas) own.set(schema.name, await testDatabase([schema]))
+  const [first] = own.values()
+  const databaseOf = (sql: string) =>
+    own.get([...own.keys()].find((name) => new RegExp(`\\b${name}"?\\.`).test(sql)) ?? '')
+  return {
+    adminUrl: first!.adminUrl,
+    urls: Object.assign({}, ...[...own.values()].reverse().map(({ urls }) => urls)),
+    admin: (sql, values) => (databaseOf(sql) ?? first!).admin(sql, values),
+    async drop() {
+      for (const database of own.values()) await database.drop()
+    },
+  }
+}
