@@ -4,7 +4,7 @@ import { describeOverNats } from './carriers.ts'
 import { customersOf, openProduct, type Product, pause, type Shop } from './product.ts'
 
 /** In ms. */
-const outage = 20_000
+const outage = 60_000
 
 describeOverNats('the broker, under load', (start) => {
   let nats: NatsServer
@@ -23,7 +23,7 @@ describeOverNats('the broker, under load', (start) => {
   const readiness = () => Promise.all(product.processes.map(async ({ url }) => (await fetch(`${url}/readyz`)).json()))
 
   it(`may be down for ${outage / 1_000} s: orders are taken, and go on when it is back`, {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const customers = customersOf(shops)
     await pause(2_000)
