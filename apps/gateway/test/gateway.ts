@@ -1,4 +1,5 @@
 import { postgresTransport } from '@offshoot/events/runtime'
+import type { Flags } from '@offshoot/flags'
 import { demo, listen } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
 import {
@@ -52,6 +53,8 @@ export interface TestGatewayOptions {
   beside?: TestGateway
   /** Whether events are carried and handled. */
   events?: boolean
+  /** Others than those that the test switches itself. */
+  flags?: Flags
 }
 
 /** The gateway with all its domains and the demo data, on a database of its own, behind a real port of 127.0.0.1. */
@@ -59,6 +62,7 @@ export async function testGateway({
   production = false,
   beside,
   events = false,
+  flags: others,
 }: TestGatewayOptions = {}): Promise<TestGateway> {
   const database = beside?.database ?? (await topologyDatabase(domains))
   const server = await listen({ host: '127.0.0.1', port: 0 })
@@ -75,7 +79,7 @@ export async function testGateway({
     databaseUrl: (domain: string) => database.urls[domain]!.serving,
     onStatement: (sql: string, tenant: string) => statements.push({ sql, tenant }),
   }
-  const platform = { secret: TEST_APP_SECRET, publicUrl: url, production, mailer, flags, log }
+  const platform = { secret: TEST_APP_SECRET, publicUrl: url, production, mailer, flags: others ?? flags, log }
   const actions = Object.assign({}, ...domains.map(({ contract }) => contract.actions))
   const apart = await startApart({ ...common, platform: { ...platform, actions } })
   const gateway = await createGateway({

@@ -3,6 +3,7 @@ import { settled } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { publicSdl } from '../src/public-schema.ts'
 import { type TestGateway, testGateway } from './gateway.ts'
+import { blocks, blockWith, openShell } from './readme.ts'
 
 let gateway: TestGateway
 beforeAll(async () => {
@@ -111,7 +112,7 @@ describe('the product', () => {
     const [product] = data.products.nodes
     const placed = await acme(
       'mutation ($input: PlaceOrderInput!) { placeOrder(input: $input) { id status total { amount } lines { quantity } } }',
-      { input: { lines: [{ productId: product.id, quantity: 2 }], idempotencyKey: 'walk-through' } },
+      { input: { lines: [{ productId: product.id, quantity: 2 }], idempotencyKey: 'taken' } },
     )
     expect(placed.data.placeOrder).toMatchObject({
       status: 'PENDING',
@@ -148,5 +149,16 @@ describe('the product', () => {
 
   it('has the public schema that is committed', () => {
     expect(readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8')).toBe(publicSdl())
+  })
+})
+
+describe('the README', () => {
+  it('has a walk that leads where it says, up to what needs `npm run dev`', async () => {
+    const shell = openShell(gateway.url)
+    for (const block of blocks.slice(0, blocks.indexOf(blockWith('npm run -s events')))) {
+      await shell.follow(block)
+      await settled(gateway)
+    }
+    shell.close()
   })
 })

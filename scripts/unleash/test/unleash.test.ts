@@ -6,9 +6,12 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { rollout } from '@offshoot/flags/runtime'
+import { flagRegistry, rollout, startFlags } from '@offshoot/flags/runtime'
+import { domains } from '@offshoot/gateway/domains'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { testGateway } from '../../../apps/gateway/test/gateway.ts'
+import { blocks, blockWith, openShell } from '../../../apps/gateway/test/readme.ts'
 import { importFlags } from '../import.ts'
 import { startUnleash, type UnleashOptions, type UnleashServer } from '../server.ts'
 import { checkout, layout, mail, registry, start } from './flags.ts'
@@ -319,3 +322,23 @@ async function freePort(): Promise<number> {
   listener.close()
   return port
 }
+
+describe('the product', () => {
+  it('changes what it does while it runs, as the README flips a flag', async () => {
+    const registry = flagRegistry(domains)
+    await importFlags(registry.values(), admin())
+    const from = { url: server.api, token: token() }
+    const log = { info() {}, warn() {} }
+    const flags = startFlags({ registry, server: from, environment: 'development', log })
+    const gateway = await testGateway({ flags })
+    const shell = openShell(gateway.url)
+    stops.push(shell.close, gateway.close, flags.stop)
+    await synchronized(flags)
+
+    const [, ...walk] = blockWith('flip()')
+    await shell.follow(blocks[0]!)
+    await shell.follow(blockWith('PRODUCT=').filter((command) => /^(TOKEN|PRODUCT)=/.test(command)))
+    await shell.run(`UNLEASH=${server.url} ADMIN='${server.admin.token}'`)
+    await shell.follow(walk)
+  })
+})
