@@ -282,21 +282,32 @@ const uuid = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g
 
 /** Every row of every table that has to do with a tenant: its own, those that name it, and its users and what they have. */
 async function rowsOf(tenant: string): Promise<string[]> {
-  const columns = await gateway.database.admin<{ table: string; column: string }>(
-    `SELECT format('%I.%I', table_schema, table_name) AS "table", column_name AS "column" FROM information_schema.columns
-     WHERE table_schema = ANY ($1) AND column_name IN ('tenant_id', 'tenant', 'user_id') ORDER BY 1, 2`,
+  const columns = await gateway.database.admin<{ schema: string; table: string; column: string }>(
+    `SELECT DISTINCT table_schema AS schema, format('%I.%I', table_schema, table_name) AS "table", column_name AS "column"
+     FROM information_schema.columns WHERE table_schema = ANY ($1) AND column_name IN ('tenant_id', 'tenant', 'user_id') ORDER BY 1, 2, 3`,
     [databases],
   )
-  const members = 'SELECT user_id FROM identity.member WHERE tenant_id = $1'
+  const members = await gateway.database.admin('SELECT user_id FROM identity.member WHERE tenant_id = $1', [tenant])
   const conditions = [
-    ...columns.map(({ table, column }) => [table, column === 'user_id' ? `user_id IN (${members})` : `${column} = $1`]),
-    ['identity."user"', `id IN (${members})`],
+    ...columns.map(({ schema, table, column }) => ({
+      schema,
+      table,
+      condition: column === 'user_id' ? '= ANY ($2)' : '= $1',
+      column,
+    })),
+    { schema: 'identity', table: 'identity."user"', column: 'id', condition: '= ANY ($2)' },
   ]
-  const queries = conditions.map(
-    ([table, condition]) => `SELECT '${table} ' || to_jsonb(t)::text AS found FROM ${table} t WHERE ${condition}`,
-  )
-  const rows = await gateway.database.admin<{ found: string }>(`${queries.join(' UNION ')} ORDER BY 1`, [tenant])
-  return rows.map(({ found }) => found.slice(found.indexOf('{')))
+  const found: string[] = []
+  for (const [, tables] of Map.groupBy(conditions, ({ schema }) => schema)) {
+    const queries = tables.map(
+      ({ table, column, condition }) =>
+        `SELECT '${table} ' || to_jsonb(t)::text AS found FROM ${table} t WHERE ${column}::uuid ${condition}`,
+    )
+    const used = `WITH given AS (SELECT $1::uuid, $2::uuid[]) ${queries.join(' UNION ')} ORDER BY 1`
+    const rows = await gateway.database.admin<{ found: string }>(used, [tenant, members.map(({ user_id }) => user_id)])
+    found.push(...rows.map(({ found }) => found))
+  }
+  return found.sort().map((row) => row.slice(row.indexOf('{')))
 }
 
 function stringsIn(value: unknown): string[] {

@@ -101,12 +101,17 @@ export async function topologyDatabase(domains: readonly Domain[]): Promise<Test
   const own = new Map<string, TestDatabase>()
   for (const schema of schemas) own.set(schema.name, await testDatabase([schema]))
   const [first] = own.values()
-  const databaseOf = (sql: string) =>
-    own.get([...own.keys()].find((name) => new RegExp(`\\b${name}"?\\.`).test(sql)) ?? '')
+  /** What names no domain is asked of all databases. */
+  async function admin(sql: string, values?: unknown[]): Promise<any[]> {
+    const name = new RegExp(`\\b(${[...own.keys()].join('|')})"?\\.`).exec(sql)?.[1]
+    const named = own.get(name ?? '')
+    if (named || /\bevents\./.test(sql)) return (named ?? first!).admin(sql, values)
+    return (await Promise.all([...own.values()].map((database) => database.admin(sql, values)))).flat()
+  }
   return {
     adminUrl: first!.adminUrl,
     urls: Object.assign({}, ...[...own.values()].reverse().map(({ urls }) => urls)),
-    admin: (sql, values) => (databaseOf(sql) ?? first!).admin(sql, values),
+    admin,
     async drop() {
       for (const database of own.values()) await database.drop()
     },
