@@ -35,10 +35,12 @@ interface Edge {
 type Rule = (edge: Edge) => string | false | undefined
 
 const rules: Rule[] = [
-  function staysInsideItsPackage({ dependency, path, specifier, from, test }) {
+  function staysInsideItsPackage({ dependency, path, kind, specifier, from, test }) {
     if (dependency) return
     const target = posix.join(posix.dirname(path), specifier)
-    if (target.startsWith(`${from.directory}/`) || (test && /^packages\/platform\/\w+\/test\//.test(target))) return
+    if (target.startsWith(`${from.directory}/`)) return
+    if (test && /^packages\/platform\/\w+\/test\//.test(target)) return
+    if (kind === 'tool' && /^apps\/\w+\/test\//.test(target)) return
     return 'reaches into another package by its path; import the package by its name'
   },
   function usesTheDoors({ to, subpath }) {

@@ -65,6 +65,11 @@ describe('the import rules', () => {
       "import { x } from '@offshoot/orders'",
     ],
     ['a domain that knows an app', `${orders}/src/domain.ts`, "import { x } from '@offshoot/gateway/domains'"],
+    [
+      'an app’s tests in a domain’s',
+      `${orders}/test/a.test.ts`,
+      "import { x } from '../../../../apps/gateway/test/a.ts'",
+    ],
     ['a schema part with its use case', `${orders}/src/graphql.ts`, "import { placeOrder } from './place-order.ts'"],
     [
       'a schema part with the database',
@@ -126,6 +131,11 @@ describe('the import rules', () => {
     ],
     ['an app that hosts domains', 'apps/gateway/src/domains.ts', "import { ordersDomain } from '@offshoot/orders'"],
     ['a command that uses an app', 'scripts/db.ts', "import { domains } from '@offshoot/gateway/domains'"],
+    [
+      'a command’s test on an app’s',
+      'scripts/flags/test/a.test.ts',
+      "import { x } from '../../../apps/gateway/test/a.ts'",
+    ],
     ['the platform on itself', 'packages/platform/host/src/app.ts', "import { openLanes } from '@offshoot/data'"],
     ['the database in its package', 'packages/platform/data/src/lane.ts', "import pg from 'pg'"],
     ['what Node brings', `${orders}/src/place-order.ts`, "import { join } from 'node:path'"],
