@@ -3,7 +3,7 @@ import { continuing } from '@offshoot/telemetry'
 import type { IdentityTokens } from './identity.ts'
 import { badInput, internal, Problem } from './problem.ts'
 import type { CallServer } from './server.ts'
-import { callsPath, largestInput, problemBody, statusOf, wireHeaders } from './wire.ts'
+import { callsPath, largestBody, problemBody, statusOf, wireHeaders } from './wire.ts'
 
 /**
  * Serves the calls of other processes. Nothing is read of a request, and nothing told, before its token is verified. The call ends when its caller is gone.
@@ -49,13 +49,20 @@ function parse(body: string): unknown {
   }
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    size += part.length
-    if (size > largestInput) throw badInput('BODY_TOO_LARGE', `The input is larger than ${largestInput} bytes.`)
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString()
+/** Reads to the end also what is too large: a caller that is still sending would not hear the answer. */
+function bodyOf(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let parts: Buffer[] = []
+    let size = 0
+    request.on('data', (part: Buffer) => {
+      size += part.length
+      if (size <= largestBody) parts.push(part)
+      else parts = []
+    })
+    request.once('error', reject)
+    request.once('end', () => {
+      if (size <= largestBody) resolve(Buffer.concat(parts).toString())
+      else reject(badInput('BODY_TOO_LARGE', `The input is larger than ${largestBody} bytes.`))
+    })
+  })
 }

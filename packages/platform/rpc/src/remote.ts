@@ -6,7 +6,7 @@ import type { Link } from './client.ts'
 import { metaOf, type Procedure } from './contract.ts'
 import { plainCopy } from './plain.ts'
 import { deadlineExceeded, internal, Problem, type ProblemCode, unavailable } from './problem.ts'
-import { callsPath, largestOutput, problemFrom, wireHeaders } from './wire.ts'
+import { callsPath, largestBody, problemFrom, wireHeaders } from './wire.ts'
 
 export interface RemoteOptions {
   /** Connections to the service, kept alive. Default 64. */
@@ -44,7 +44,7 @@ export function remoteLink(
     pipelining: 1,
     keepAliveTimeout: 30_000, // shorter than the service's own, so that it is not the one who closes
     connectTimeout: 1_000,
-    maxResponseSize: largestOutput,
+    maxResponseSize: largestBody,
   })
   const breaker = circuitBreaker(
     handleWhen((error) => error instanceof Lost),

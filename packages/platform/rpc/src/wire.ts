@@ -14,9 +14,8 @@ export const wireHeaders = {
   traceparent: 'traceparent',
 } as const
 
-/** The largest input and the largest output, in bytes. */
-export const largestInput = 1024 * 1024
-export const largestOutput = 8 * 1024 * 1024
+/** The largest input and the largest output, in bytes: far more than any contract allows, so that it is the contract that refuses. */
+export const largestBody = 16 * 1024 * 1024
 
 export const statusOf: Record<ProblemCode, number> = {
   BAD_USER_INPUT: 400,

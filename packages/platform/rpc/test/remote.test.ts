@@ -88,7 +88,7 @@ describe('a service that is in trouble', () => {
       (_, response) => response.writeHead(500).end('{"code":"NOT_FOUND","reason":"A","message":"b"}'),
     ],
     ['nothing, and hangs up', (request) => request.socket.destroy()],
-    ['more than a caller can take', (_, response) => response.end(JSON.stringify({ items: ['x'.repeat(9e6)] }))],
+    ['more than a caller can take', (_, response) => response.end(JSON.stringify({ items: ['x'.repeat(17_000_000)] }))],
   ])('which answers %s is UNAVAILABLE, and what it said goes to the log alone', async (_, listener) => {
     const reported: string[] = []
     const { url } = await listen(listener)
@@ -173,7 +173,7 @@ describe('a service', () => {
     const authorization = `Bearer ${tokens.mint(as('owner'), 'shelf', Date.now() + 5_000)}`
     for (const [body, reason] of [
       ['{', 'BAD_REQUEST'],
-      ['x'.repeat(1_100_000), 'BODY_TOO_LARGE'],
+      ['x'.repeat(17_000_000), 'BODY_TOO_LARGE'],
     ]) {
       const headers = { authorization, 'x-call-budget': '1000', 'x-request-id': 'r' }
       const response = await fetch(`${url}/calls/shelf/echo`, { method: 'POST', body, headers })

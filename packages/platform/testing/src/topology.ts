@@ -12,8 +12,11 @@ import {
   type HttpServer,
   listen,
   openElsewhere,
+  passOn,
   type Service,
 } from '@offshoot/host'
+import { edge } from '@offshoot/rpc'
+import { Router } from 'express'
 
 /**
  * How tests run the product: `TEST_TOPOLOGY` names the domains that run apart (`orders`, several separated by commas, or `all`), and with `+databases` those live in
@@ -74,8 +77,16 @@ export async function startApart(options: Omit<HostOptions, 'elsewhere'>): Promi
     together(main) {
       servers.get(gateway)!.serve(main.calls)
       const all = [main, ...hosts.values()]
+      const routes = [...hosts].flatMap(([name, host]) =>
+        host.routes.map(({ domain, path }) => ({
+          domain,
+          path,
+          router: Router().use(passOn(`http://127.0.0.1:${servers.get(name)!.port}`, tokenFor(host, domain))),
+        })),
+      )
       return {
         ...main,
+        routes: [...main.routes, ...routes],
         async health() {
           return Object.assign({}, ...(await Promise.all(all.map((host) => host.health()))))
         },
@@ -93,6 +104,8 @@ export async function startApart(options: Omit<HostOptions, 'elsewhere'>): Promi
     },
   }
 }
+
+const tokenFor = ({ tokens }: Host, domain: string) => tokens.mint(edge, domain, Date.now() + 60 * 60_000)
 
 /** The database of all domains, or one for each where this topology has it so. */
 export async function topologyDatabase(domains: readonly Domain[]): Promise<TestDatabase> {
