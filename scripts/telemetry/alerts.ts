@@ -44,7 +44,7 @@ export const deadLetters: Alert = {
   for: '1m',
   threshold: 0,
   summary: '{{ $labels.domain }}.{{ $labels.offshoot_handler }} has dead letters',
-  description: '{{ $value }} events could not be handled; what comes after them for the same things waits.',
+  description: '{{ $value }} of its events could not be handled; what comes after them for the same things waits.',
   dashboard: 'offshoot-events',
 }
 
@@ -101,7 +101,7 @@ export const poolExhausted: Alert = {
   for: '2m',
   threshold: 0,
   summary: 'All connections of {{ $labels.domain }} ({{ $labels.db_client_connection_pool_name }}) are in use',
-  description: 'On {{ $labels.instance }}, {{ $value }} wait for one. Who waits for more than a second fails.',
+  description: 'Waiting on {{ $labels.instance }}: {{ $value }}. Who waits for more than a second fails.',
   dashboard: 'offshoot-domain',
 }
 
