@@ -57,14 +57,32 @@ export function count<Name extends CounterName>(name: Name, labels: LabelsOf<Nam
 
 export type Report = <Name extends GaugeName>(name: Name, value: number, labels: LabelsOf<Name>) => void
 
-/** Tells how things stand whenever somebody wants to know. `tell` must not throw and should not take long; the answer stops it. */
+/** How long whoever collects waits for one answer, in ms. */
+const patience = 1_000
+
+/**
+ * Tells how things stand whenever somebody wants to know. `tell` may ask a database: when that fails or takes longer than a second, everything keeps its last value, and while
+ * the question is still open it is not asked again. The answer stops it.
+ */
 export function observe(names: readonly GaugeName[], tell: (report: Report) => void | Promise<void>): () => void {
   const meter = otel.getMeter('offshoot')
   const gauges = names.map((name) => instrumentOf(name) as ObservableGauge)
+  let asking = false
   const callback = async (result: { observe(gauge: ObservableGauge, value: number, labels: Attributes): void }) => {
-    await tell((name, value, labels) =>
+    if (asking) return
+    const told = tell((name, value, labels) =>
       result.observe(instrumentOf(name) as ObservableGauge, value, labels as Attributes),
     )
+    if (!(told instanceof Promise)) return
+    asking = true
+    const over = told
+      .catch(() => {})
+      .finally(() => {
+        asking = false
+      })
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([over, new Promise((resolve) => (timer = setTimeout(resolve, patience)))])
+    clearTimeout(timer)
   }
   meter.addBatchObservableCallback(callback, gauges)
   return () => meter.removeBatchObservableCallback(callback, gauges)
