@@ -28,7 +28,7 @@ export { type OperationsContext, operationsHandlers, operationsOf } from './oper
 export { type PostgresTransportOptions, postgresTransport } from './postgres-transport.ts'
 export { longestRebuild, type RebuildOptions, rebuild } from './rebuild.ts'
 export { purge, transportWork } from './retention.ts'
-export { type ScheduledWork, type Schedules, startSchedules } from './schedules.ts'
+export { runNow, type ScheduledWork, type Schedules, startSchedules } from './schedules.ts'
 export type { Transport } from './transport.ts'
 
 /** A domain's part in the traffic of events. */
@@ -161,10 +161,9 @@ export async function startEvents(options: EventsOptions): Promise<EventsRuntime
 
 function observeOutbox(domain: string, pool: pg.Pool): () => void {
   return observe(['offshoot.outbox.unpublished', 'offshoot.outbox.age'], async (report) => {
-    const lag = await answer(outboxLag(pool, domain, soon))
-    if (!lag) return
-    report('offshoot.outbox.unpublished', lag.unpublished, { domain })
-    report('offshoot.outbox.age', lag.oldestSeconds ?? 0, { domain })
+    const { unpublished, oldestSeconds } = await outboxLag(pool, domain, soon)
+    report('offshoot.outbox.unpublished', unpublished, { domain })
+    report('offshoot.outbox.age', oldestSeconds ?? 0, { domain })
   })
 }
 
@@ -172,8 +171,7 @@ function observeOutbox(domain: string, pool: pg.Pool): () => void {
 function observeInbox(domain: string, handlers: readonly Handler[], pool: pg.Pool): () => void {
   const names = new Set(handlers.map(({ name }) => name))
   return observe(['offshoot.inbox.waiting', 'offshoot.inbox.age', 'offshoot.event.dead'], async (report) => {
-    const lags = await answer(handlerLag(pool, domain, soon))
-    if (!lags) return
+    const lags = await handlerLag(pool, domain, soon)
     for (const { handler } of lags) names.add(handler)
     const byName = new Map(lags.map((lag) => [lag.handler, lag]))
     for (const name of names) {

@@ -1,4 +1,5 @@
 import { jobsSchema, jobsVersion } from '@offshoot/data/migrate'
+import { errorType, inSpan, record } from '@offshoot/telemetry'
 import pg from 'pg'
 import type { PgBoss } from 'pg-boss'
 import type { HandlerLog } from './handler.ts'
@@ -67,7 +68,8 @@ export async function startSchedules({ url, work, domains, log, every = 15 }: Sc
   try {
     await boss.start()
     await forgetOthers(boss, names, domains)
-    const begin = async ({ name, cron, run }: ScheduledWork) => {
+    const begin = async (one: ScheduledWork) => {
+      const { name, cron } = one
       await boss.createQueue(name, {
         policy: 'exclusive',
         retryLimit: 0,
@@ -77,12 +79,11 @@ export async function startSchedules({ url, work, domains, log, every = 15 }: Sc
         deleteAfterSeconds: 24 * 60 * 60,
       })
       await boss.work(name, { pollingIntervalSeconds: Math.min(every, 2) }, async () => {
-        try {
-          await run()
-        } catch (error) {
+        const failed = (error: unknown) =>
           log.error({ err: error, schedule: name }, 'a scheduled run failed; the next tick tries again')
+        await runNow(one, failed).catch(() => {
           throw new Error('See the log.') // what is kept in the database holds nothing of it
-        }
+        })
       })
       await boss.schedule(name, cron)
     }
@@ -92,6 +93,25 @@ export async function startSchedules({ url, work, domains, log, every = 15 }: Sc
     throw error
   }
   return { stop: () => boss.stop({ timeout: 10_000 }) }
+}
+
+/** Does scheduled work, whatever the clock says. `onFailed` is called within the run's span. */
+export async function runNow({ name, run }: ScheduledWork, onFailed?: (error: unknown) => void): Promise<void> {
+  const domain = name.split('.', 1)[0]!
+  const attributes = { 'offshoot.schedule': name, domain }
+  const began = performance.now()
+  const took = (failure: { 'error.type'?: string }) =>
+    record('offshoot.schedule.duration', (performance.now() - began) / 1_000, { ...attributes, ...failure })
+  await inSpan('schedule.run', `run ${name}`, { attributes }, async () => {
+    try {
+      await run()
+      took({})
+    } catch (error) {
+      took({ 'error.type': errorType(error) })
+      onFailed?.(error)
+      throw error
+    }
+  })
 }
 
 /** Tables of a newer version will do: during a deployment the database is ahead of the processes. */
