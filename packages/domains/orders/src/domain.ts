@@ -10,6 +10,7 @@ import { getOrders } from './get-orders.ts'
 import { graphql } from './graphql.ts'
 import { saga } from './handlers.ts'
 import { listOrders } from './list-orders.ts'
+import { openOrders } from './open-orders.ts'
 import { placeOrder } from './place-order.ts'
 import { seed } from './seed.ts'
 
@@ -25,6 +26,7 @@ export const ordersDomain = defineDomain({
   graphql,
   emits: [OrderPlaced, OrderConfirmed, OrderCancelled],
   handlers: () => [saga],
+  sagas: { 'place-order': openOrders },
   schedules: [{ name: 'finish-stuck-orders', cron: '* * * * *', run: finishStuckOrders }],
   seed,
 })
