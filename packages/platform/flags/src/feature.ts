@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Reason } from './evaluations.ts'
 import type { Flag } from './flag.ts'
 
 const Constraint = z.looseObject({
@@ -105,6 +106,22 @@ export function isSteady(
       return found !== undefined && !found.dependencies?.length && isSteady(found, all)
     })
   )
+}
+
+/** Why it was answered `on` or off. */
+export function reasonFor(feature: Feature | undefined, on: boolean, what: 'flag' | 'variant' = 'flag'): Reason {
+  if (!feature) return 'default'
+  if (!feature.enabled) return 'disabled'
+  const { strategies, dependencies, variants } = feature
+  const targeted = strategies.some(
+    ({ name, constraints, segments }) =>
+      !['default', 'flexibleRollout'].includes(name) || constraints?.length || segments?.length,
+  )
+  if (targeted || dependencies?.length) return on ? 'targeting_match' : 'default'
+  const shared = strategies.some(
+    (strategy) => Number(strategy.parameters.rollout ?? 100) < 100 || (what === 'variant' && strategy.variants?.length),
+  )
+  return shared || (what === 'variant' && variants?.length) ? 'split' : 'static'
 }
 
 /** `default` draws lots where there is no user. */

@@ -3,7 +3,8 @@ import type { Context } from 'unleash-client'
 import client from 'unleash-client/lib/client.js'
 import { defaultStrategies } from 'unleash-client/lib/strategy/index.js'
 import { openBackup } from './backup.ts'
-import { bootstrap, type State } from './feature.ts'
+import { type Evaluation, openEvaluations } from './evaluations.ts'
+import { bootstrap, reasonFor, type State } from './feature.ts'
 import type { Flag, FlagRegistry } from './flag.ts'
 import type { BoundFlags, FlagContext, Flags, FlagsHealth } from './flags.ts'
 import { FlagRepository } from './repository.ts'
@@ -32,8 +33,6 @@ export interface FlagsOptions {
   /** What constraints by environment are compared with. */
   environment: string
   log: { info(details: object, message: string): void; warn(details: object, message: string): void }
-  /** Told of every check; for telemetry. */
-  onEvaluation?(flag: Flag, result: boolean | string): void
 }
 
 const appName = 'offshoot'
@@ -47,7 +46,7 @@ const mostContexts = 10_000
  * defaults; when it falls silent, what it said last. A change there is in force here about a second later.
  */
 export function startFlags(options: FlagsOptions): Flags & { replace(state: State): void } {
-  const { registry, server, environment, log, onEvaluation } = options
+  const { registry, server, environment, log } = options
   const defaults = bootstrap(registry.values())
   const backup = server?.backup === undefined ? undefined : openBackup(server.backup, server)
   const kept = backup?.read()
@@ -102,14 +101,15 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
       every: server.reportEvery ?? 60_000,
     })
 
+  const evaluations = openEvaluations(() => (source.is === 'bootstrap' ? 'bootstrap' : 'unleash'))
   /** What was answered for a context, until the state changes. */
-  let answers = new Map<string, Map<string, boolean | string>>()
+  let answers = new Map<string, Map<string, Evaluation>>()
   function replace(state: State): void {
     repository.replace(state)
     answers = new Map()
   }
 
-  function answersFor(key: string): Map<string, boolean | string> {
+  function answersFor(key: string): Map<string, Evaluation> {
     let found = answers.get(key)
     if (!found) {
       if (answers.size >= mostContexts) answers = new Map()
@@ -138,38 +138,42 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
       answer = what === 'flag' ? evaluateFlag(flag, context) : evaluateVariant(flag, context)
       if (repository.isSteady(flag.key)) known.set(name, answer)
     }
-    if (what === 'flag') usage?.count(flag.key, answer === true)
-    else usage?.count(flag.key, repository.feature(flag.key)?.enabled ?? false, answer as string)
-    onEvaluation?.(flag, answer)
-    return answer as Answer
+    evaluations.give(answer)
+    const { value } = answer
+    if (what === 'flag') usage?.count(flag.key, value === true)
+    else usage?.count(flag.key, repository.feature(flag.key)?.enabled ?? false, value as string)
+    return value as Answer
   }
 
-  function evaluateFlag(flag: Flag, context: Context): boolean {
+  function evaluateFlag(flag: Flag, context: Context): Evaluation {
     if (registry.get(flag.key) !== flag)
       throw new Error(`The flag ${flag.key} is not listed by its domain: defineDomain({ flags: […] }).`)
-    if (!repository.feature(flag.key)) return flag.default
+    const feature = repository.feature(flag.key)
+    if (!feature) return evaluations.of(flag, flag.default, 'default')
     try {
-      return unleash.isEnabled(flag.key, context, () => flag.default)
+      const on = unleash.isEnabled(flag.key, context, () => flag.default)
+      return evaluations.of(flag, on, reasonFor(feature, on))
     } catch {
       warn({ flag: flag.key }, 'flags: its strategies cannot be evaluated; its default holds')
-      return flag.default
+      return evaluations.of(flag, flag.default, 'error')
     }
   }
 
-  function evaluateVariant(flag: Flag, context: Context): string {
+  function evaluateVariant(flag: Flag, context: Context): Evaluation {
     const [first] = flag.variants
     if (first === undefined) throw new Error(`The flag ${flag.key} has no variants.`)
     if (registry.get(flag.key) !== flag)
       throw new Error(`The flag ${flag.key} is not listed by its domain: defineDomain({ flags: […] }).`)
     try {
       const { name, enabled } = unleash.getVariant(flag.key, context)
-      if (!enabled) return first
-      if (flag.variants.includes(name)) return name
+      const reason = reasonFor(repository.feature(flag.key), enabled, 'variant')
+      if (!enabled) return evaluations.of(flag, first, reason)
+      if (flag.variants.includes(name)) return evaluations.of(flag, name, reason)
       warn({ flag: flag.key }, 'flags: the server has a variant that the code does not know; the first one is used')
     } catch {
       warn({ flag: flag.key }, 'flags: its strategies cannot be evaluated; its default holds')
     }
-    return first
+    return evaluations.of(flag, first, 'error')
   }
 
   return {
@@ -186,6 +190,7 @@ export function startFlags(options: FlagsOptions): Flags & { replace(state: Stat
     stop() {
       watch?.stop()
       usage?.stop()
+      evaluations.stop()
     },
   }
 }
