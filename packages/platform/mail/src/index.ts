@@ -1,3 +1,4 @@
+import { endSpan, errorType, record, startSpan } from '@offshoot/telemetry'
 import nodemailer from 'nodemailer'
 
 export interface Mail {
@@ -46,6 +47,25 @@ export function addressRefused(error: unknown): boolean {
   return code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500
 }
 
+/** Hands a mail over, within a span. What a mail server answers may name the address: of a failure its codes alone are told. */
+async function handOver({ messageId }: Mail, send: () => Promise<unknown>): Promise<void> {
+  const span = startSpan('mail.send', 'send mail', { attributes: { 'offshoot.mail.message_id': messageId } })
+  const began = performance.now()
+  const took = (failure: { 'error.type'?: string }) =>
+    record('offshoot.mail.duration', (performance.now() - began) / 1_000, failure)
+  try {
+    await send()
+    endSpan(span)
+    took({})
+  } catch (error) {
+    const { code, responseCode } = error as { code?: string; responseCode?: number }
+    const why = [code, responseCode].filter(Boolean).join(' ') || 'no reason given'
+    endSpan(span, Object.assign(new Error(`The mail was not taken (${why}).`), { code }))
+    took({ 'error.type': errorType(error) })
+    throw error
+  }
+}
+
 /** Sends through the SMTP server at `url` (`smtps://user:password@host`). */
 export function smtpMailer(url: string, from: string): Mailer {
   const transport = nodemailer.createTransport({
@@ -57,7 +77,8 @@ export function smtpMailer(url: string, from: string): Mailer {
   return {
     caught: null,
     async send(mail) {
-      await transport.sendMail(message(from, mail))
+      const written = message(from, mail)
+      await handOver(mail, () => transport.sendMail(written))
     },
   }
 }
@@ -71,7 +92,8 @@ export function catchingMailer(from: string): Mailer {
   return {
     caught,
     async send(mail) {
-      await transport.sendMail(message(from, mail))
+      const written = message(from, mail)
+      await handOver(mail, () => transport.sendMail(written))
       caught.unshift({ ...mail, at: new Date().toISOString() })
       caught.length = Math.min(caught.length, kept)
     },

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { recordTelemetry } from '@offshoot/telemetry/testing'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addressRefused, catchingMailer, type Mailer, smtpMailer } from '../src/index.ts'
 import { openSmtpServer, type SmtpServer } from './smtp-server.ts'
 
@@ -127,5 +128,51 @@ describe('mail that is caught', () => {
     const mailer: Mailer = catchingMailer(from)
     for (const [, to] of injections) await expect(mailer.send({ ...mail, to })).rejects.toThrow(/not one mail address/)
     expect(mailer.caught).toEqual([])
+  })
+})
+
+describe('a mail in telemetry', () => {
+  const recording = recordTelemetry()
+  beforeEach(() => recording.reset())
+  const signals = async () => JSON.stringify([recording.spans().map(readable), await recording.metrics()])
+  const readable = ({ name, attributes, events, status }: ReturnType<typeof recording.spans>[number]) => ({
+    name,
+    attributes,
+    events,
+    status,
+  })
+
+  it('is a span with its id, and its duration is measured; neither address nor subject is told', async () => {
+    const smtp = await server()
+    for (const mailer of [smtpMailer(smtp.url, from), catchingMailer(from)]) {
+      await mailer.send({ ...mail, messageId: '0198-a' })
+      expect(recording.spans()).toHaveLength(1)
+      expect(recording.spans()[0]).toMatchObject({
+        name: 'send mail',
+        kind: 2,
+        attributes: { 'offshoot.mail.message_id': '0198-a' },
+        status: { code: 0 },
+      })
+      recording.reset()
+    }
+    expect((await recording.metrics())['offshoot.mail.duration']).toContainEqual(
+      expect.objectContaining({ labels: {}, value: expect.objectContaining({ count: expect.any(Number) }) }),
+    )
+    expect(await signals()).not.toMatch(/ann|acme|Invitation|Come in/)
+  })
+
+  it('that the mail server refuses tells its codes, not what was answered', async () => {
+    const smtp = await server()
+    await expect(smtpMailer(smtp.url, from).send({ ...mail, to: 'refused@acme.test' })).rejects.toThrow('mailbox')
+    expect(recording.spans().map(readable)).toMatchObject([
+      {
+        attributes: { 'error.type': 'EENVELOPE' },
+        status: { code: 2, message: 'The mail was not taken (EENVELOPE 550).' },
+      },
+    ])
+    expect((await recording.metrics())['offshoot.mail.duration']).toContainEqual(
+      expect.objectContaining({ labels: { 'error.type': 'EENVELOPE' } }),
+    )
+    expect(await signals()).not.toMatch(/refused|acme|mailbox/)
   })
 })
