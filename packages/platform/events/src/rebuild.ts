@@ -5,6 +5,7 @@ import { Sql } from '@prisma/client/runtime/client'
 import pg from 'pg'
 import type { Handler, HandlerLog, Received } from './handler.ts'
 import { distinct } from './retention.ts'
+import { unrecorded } from './tracing.ts'
 
 export interface RebuildOptions {
   /** The domain whose handler it is. */
@@ -64,7 +65,7 @@ export async function rebuild(options: RebuildOptions): Promise<{ tenants: numbe
     for (const [tenant] of await distinct(pool, `"${source}".outbox`, ['tenant_id'])) tenants.add(tenant!)
   let events = 0
   for (const tenant of [...tenants].sort()) {
-    const count = await persistently(() => rebuildTenant(options, TenantId.parse(tenant), histories))
+    const count = await persistently(() => unrecorded(() => rebuildTenant(options, TenantId.parse(tenant), histories)))
     events += count
     onTenant?.(TenantId.parse(tenant), count)
   }

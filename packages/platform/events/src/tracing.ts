@@ -1,4 +1,5 @@
-import { endSpan, parentFrom, startSpan, traceparentOf } from '@offshoot/telemetry'
+import { randomBytes } from 'node:crypto'
+import { continuing, endSpan, parentFrom, startSpan, traceparentOf } from '@offshoot/telemetry'
 import { type Context, ROOT_CONTEXT, type Span, trace } from '@opentelemetry/api'
 
 /** What is known of an event while it is published or handled. */
@@ -16,6 +17,12 @@ export function validTraceparent(text: unknown): string | undefined {
 
 const isSampled = (traceparent: string) => traceparent.endsWith('1')
 const traceOf = (traceparent: string | null | undefined) => traceparent?.slice(3, 35)
+
+/** What is done within is not recorded, as if a sampler had left it out: there is too much of it for a trace. */
+export function unrecorded<T>(work: () => T): T {
+  const random = (bytes: number) => randomBytes(bytes).toString('hex')
+  return continuing(`00-${random(16)}-${random(8)}-00`, work)
+}
 
 /** The publication of these events, in the traces that are recorded. The answer ends it. */
 export function beginSending(

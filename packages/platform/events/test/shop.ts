@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { type Lanes, type LaneTransaction, openLanes } from '@offshoot/data'
 import { TEST_APP_SECRET, type TestDatabase, testDatabase } from '@offshoot/data/testing'
 import { identityTokens, localLink, TenantId } from '@offshoot/rpc'
+import { traceparentOf } from '@offshoot/telemetry'
 import pg from 'pg'
 import { z } from 'zod'
 import { PrismaClient } from '../../data/test/shop/src/generated/prisma/client.ts'
@@ -40,7 +41,7 @@ export interface Shop {
   lanes: Lanes<PrismaClient>
   /** Connections of the system role. */
   system: pg.Pool
-  logged: { level: string; details: any; message: string }[]
+  logged: { level: string; details: any; message: string; trace?: string }[]
   /** Starts a process' worth of relays and consumers. */
   start(handlers: readonly Handler[], options?: StartOptions): Promise<EventsRuntime>
   /** One more connection to the transport, which is closed with the shop. */
@@ -77,7 +78,7 @@ export async function openShop(carrier: Carrier = overPostgres): Promise<Shop> {
   const log = Object.fromEntries(
     ['info', 'warn', 'error'].map((level) => [
       level,
-      (details: object, message: string) => void logged.push({ level, details, message }),
+      (details: object, message: string) => void logged.push({ level, details, message, trace: traceparentOf() }),
     ]),
   ) as any
   const system = new pg.Pool({ connectionString: database.urls.shop!.system, max: 2 })
