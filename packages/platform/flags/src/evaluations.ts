@@ -1,5 +1,4 @@
-import { count, type LabelsOf, type spanEvents } from '@offshoot/telemetry'
-import { type Span, trace } from '@opentelemetry/api'
+import { count, type LabelsOf, recordedSpan, type spanEvents } from '@offshoot/telemetry'
 import type { Flag } from './flag.ts'
 
 /** Why an answer is what it is, in the words of the semantic conventions. */
@@ -25,7 +24,7 @@ const event: keyof typeof spanEvents = 'feature_flag.evaluation'
 /** Tells telemetry what flags answer. To count takes longer than to answer, so that answers are counted together, once a second. */
 export function openEvaluations(provider: () => string): Evaluations {
   const all = new Map<string, Evaluation>()
-  const seen = new WeakMap<Span, Set<Evaluation>>()
+  const seen = new WeakMap<object, Set<Evaluation>>()
   function countAll(): void {
     for (const evaluation of all.values()) {
       if (evaluation.given > 0) count('offshoot.flag.evaluations', evaluation.labels, evaluation.given)
@@ -34,7 +33,9 @@ export function openEvaluations(provider: () => string): Evaluations {
   }
   const timer = setInterval(countAll, 1_000).unref()
 
-  function note(span: Span, evaluation: Evaluation): void {
+  function note(evaluation: Evaluation): void {
+    const span = recordedSpan()
+    if (!span) return
     const before = seen.get(span) ?? new Set()
     if (before.has(evaluation)) return
     seen.set(span, before.add(evaluation))
@@ -58,8 +59,7 @@ export function openEvaluations(provider: () => string): Evaluations {
     },
     give(evaluation) {
       evaluation.given++
-      const span = trace.getActiveSpan()
-      if (span?.isRecording()) note(span, evaluation)
+      note(evaluation)
     },
     stop() {
       clearInterval(timer)

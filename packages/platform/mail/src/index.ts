@@ -1,4 +1,4 @@
-import { endSpan, errorType, record, startSpan } from '@offshoot/telemetry'
+import { endFailed, endSpan, errorType, record, startSpan } from '@offshoot/telemetry'
 import nodemailer from 'nodemailer'
 
 export interface Mail {
@@ -47,7 +47,7 @@ export function addressRefused(error: unknown): boolean {
   return code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500
 }
 
-/** Hands a mail over, within a span. What a mail server answers may name the address: of a failure its codes alone are told. */
+/** Hands a mail over, within a span. What a mail server answers may name the address: of a failure its kind alone is told. */
 async function handOver({ messageId }: Mail, send: () => Promise<unknown>): Promise<void> {
   const span = startSpan('mail.send', 'send mail', { attributes: { 'offshoot.mail.message_id': messageId } })
   const began = performance.now()
@@ -58,9 +58,7 @@ async function handOver({ messageId }: Mail, send: () => Promise<unknown>): Prom
     endSpan(span)
     took({})
   } catch (error) {
-    const { code, responseCode } = error as { code?: string; responseCode?: number }
-    const why = [code, responseCode].filter(Boolean).join(' ') || 'no reason given'
-    endSpan(span, Object.assign(new Error(`The mail was not taken (${why}).`), { code }))
+    endFailed(span, errorType(error))
     took({ 'error.type': errorType(error) })
     throw error
   }

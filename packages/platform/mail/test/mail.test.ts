@@ -161,14 +161,11 @@ describe('a mail in telemetry', () => {
     expect(await signals()).not.toMatch(/ann|acme|Invitation|Come in/)
   })
 
-  it('that the mail server refuses tells its codes, not what was answered', async () => {
+  it('that the mail server refuses tells that it did, not what it answered', async () => {
     const smtp = await server()
     await expect(smtpMailer(smtp.url, from).send({ ...mail, to: 'refused@acme.test' })).rejects.toThrow('mailbox')
     expect(recording.spans().map(readable)).toMatchObject([
-      {
-        attributes: { 'error.type': 'EENVELOPE' },
-        status: { code: 2, message: 'The mail was not taken (EENVELOPE 550).' },
-      },
+      { attributes: { 'error.type': 'EENVELOPE' }, events: [], status: { code: 2 } },
     ])
     expect((await recording.metrics())['offshoot.mail.duration']).toContainEqual(
       expect.objectContaining({ labels: { 'error.type': 'EENVELOPE' } }),
