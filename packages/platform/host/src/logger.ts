@@ -1,9 +1,10 @@
-import { safeFields, safeMessage } from '@offshoot/telemetry'
+import { exportLine, safeFields, safeMessage, traceFields } from '@offshoot/telemetry'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import pretty from 'pino-pretty'
 
 /**
- * The log of a process: JSON lines in production, readable lines in development; to `destination` where one is given, otherwise to standard error.
+ * The log of a process: JSON lines in production, readable lines in development; to `destination` where one is given, otherwise to standard error; and, as they
+ * stand there, to wherever telemetry sends them. Each line has the ids of the trace and the span that it was written in.
  * What stands under the name of a secret is left out wherever it is nested, and so is what errors quote of people's data. A message is written as it
  * is: put nothing into it but words.
  */
@@ -12,10 +13,16 @@ export function createLogger(options: { level: string; production: boolean; dest
     options.destination ??
     (options.production
       ? pino.destination({ dest: 2, sync: false })
-      : pretty({ destination: 2, sync: true, ignore: 'pid,hostname' }))
+      : pretty({
+          destination: 2,
+          sync: true,
+          ignore: 'pid,hostname,trace_id,span_id,trace_flags',
+          messageFormat: onOneLine,
+        }))
   const log = pino(
     {
       level: options.level,
+      mixin: traceFields,
       formatters: { level: (level) => ({ level }), log: (fields) => safeFields(fields) },
       serializers: { err: (error) => error }, // `log` has seen to it
       hooks: {
@@ -24,6 +31,10 @@ export function createLogger(options: { level: string; production: boolean; dest
           const error = first instanceof Error ? first : (first as { err?: unknown } | undefined)?.err
           if (args.length === 1 && error instanceof Error) write.apply(this, [first as object, safeMessage(error)])
           else write.apply(this, args)
+        },
+        streamWrite(line) {
+          exportLine(line)
+          return line
         },
       },
     },
@@ -36,3 +47,10 @@ export function createLogger(options: { level: string; production: boolean; dest
   } as typeof child
   return log
 }
+
+/** Whatever a message holds, it cannot look like another line, nor move the terminal's cursor. */
+const onOneLine = (line: Record<string, unknown>, key: string) =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+  String(line[key] ?? '').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) =>
+    JSON.stringify(character).slice(1, -1),
+  )

@@ -1,3 +1,4 @@
+export { exportLine, traceFields } from './logs.ts'
 export { count, observe, type Report, record } from './metrics.ts'
 export { framesOf, safeFields, safeMessage } from './redaction.ts'
 export {

@@ -132,7 +132,8 @@ export const spans = {
   'event.process': {
     name: 'process {event}',
     kind: 'consumer',
-    about: 'A handler worked on an event, or on several of them, which it then links to.',
+    about:
+      'A handler worked on an event, in the event’s trace, or on several of them: those of several traces it links to. Where they are of several kinds the handler’s name stands for the event’s.',
     attributes: [
       'messaging.system',
       'messaging.operation.name',
@@ -267,7 +268,7 @@ export const metrics = {
   'offshoot.outbox.unpublished': {
     instrument: 'gauge',
     unit: '{event}',
-    about: 'Events that wait for their publication.',
+    about: 'Events that wait for their publication. Every process that hosts the domain tells the same.',
     labels: ['domain'],
   },
   'offshoot.outbox.age': {
@@ -279,7 +280,8 @@ export const metrics = {
   'offshoot.inbox.waiting': {
     instrument: 'gauge',
     unit: '{event}',
-    about: 'Events that wait for their handler, those behind a dead one included.',
+    about:
+      'Events that wait for their handler, those behind a dead one included. Every process that hosts the domain tells the same.',
     labels: ['domain', 'offshoot.handler'],
   },
   'offshoot.inbox.age': {
@@ -297,7 +299,8 @@ export const metrics = {
   'offshoot.saga.open': {
     instrument: 'gauge',
     unit: '{saga}',
-    about: 'Processes over several domains that have begun and not ended.',
+    about:
+      'Processes over several domains that have begun and not ended. Every process that hosts the domain tells the same.',
     labels: ['domain', 'offshoot.saga'],
   },
   'offshoot.saga.age': {

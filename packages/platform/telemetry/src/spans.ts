@@ -57,7 +57,10 @@ export function endSpan(span: Span, error?: unknown): void {
 
 /** Ends a span of what failed, telling only the kind of failure: for errors that may quote values. */
 export function endFailed(span: Span, type: string): void {
-  if (span.isRecording()) span.setAttribute('error.type', type).setStatus({ code: SpanStatusCode.ERROR })
+  if (span.isRecording()) {
+    span.setAttribute('error.type', type)
+    if (!answers.has(type)) span.setStatus({ code: SpanStatusCode.ERROR })
+  }
   span.end()
 }
 

@@ -1,0 +1,42 @@
+import type { Attributes } from '@opentelemetry/api'
+import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace'
+import { spanEvents, spans } from './registry.ts'
+
+const registered = new Set<string>([
+  ...Object.values(spans).flatMap(({ attributes }) => attributes as readonly string[]),
+  ...Object.values(spanEvents).flatMap(({ attributes }) => attributes as readonly string[]),
+])
+
+/** Paths in which a part is a secret. */
+const secretPath = /(?<=\/reset-password\/)[^/]+/
+
+/**
+ * Takes from the spans of instrumentations what is not registered: addresses of people, queries, what errors of the database quote. Ours have nothing else to
+ * begin with. The first of the processors, so that the others see what is left.
+ */
+export class Clean implements SpanProcessor {
+  onStart(span: Span): void {
+    clean(span)
+  }
+
+  onEnd(span: ReadableSpan): void {
+    if (span.instrumentationScope.name === 'offshoot') return
+    clean(span)
+    for (const event of span.events) {
+      if (event.attributes)
+        for (const name of ['exception.message', 'exception.stacktrace']) delete event.attributes[name]
+    }
+    delete (span.status as { message?: string }).message
+  }
+
+  async forceFlush(): Promise<void> {}
+  async shutdown(): Promise<void> {}
+}
+
+function clean({ instrumentationScope, attributes }: Span | ReadableSpan): void {
+  if (instrumentationScope.name === 'offshoot') return
+  for (const name of Object.keys(attributes)) if (!registered.has(name)) delete (attributes as Attributes)[name]
+  const path = attributes['url.path']
+  if (typeof path === 'string')
+    (attributes as Attributes)['url.path'] = path.replace(secretPath, ':token').slice(0, 500)
+}

@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { context, createNoopMeter, logs, metrics, propagation, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { isWrapped, registerInstrumentations } from '@opentelemetry/instrumentation'
+import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
+import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
+import { detectResources, envDetector, type Resource, resourceFromAttributes } from '@opentelemetry/resources'
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanProcessor,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace'
+import { Clean } from './clean.ts'
+import { RecentTraces } from './recent-traces.ts'
+import type { TelemetrySettings } from './settings.ts'
+import { describeStatement } from './statement.ts'
+
+/** The telemetry of this process. */
+export interface Telemetry {
+  /** The last traces, in development. */
+  recentTraces: RecentTraces | undefined
+  /** Answers with all metrics as Prometheus' text; undefined when nobody is to scrape them. */
+  metrics: RequestListener | undefined
+  /** Hands over what has not left the process yet, for at most 2 s: a collector that does not answer keeps nobody from ending. */
+  shutdown(): Promise<void>
+}
+
+/** How long the end of the process waits for collectors, in ms. */
+const longestFlush = 2_000
+/** Series of one metric: far more than labels of a closed list can make. What is beyond is counted together. */
+const mostSeries = 2_000
+
+let running: Telemetry | undefined
+
+/** What `startTelemetry` has set up in this process; undefined when telemetry is off. */
+export const runningTelemetry = (): Telemetry | undefined => running
+
+/** Sets telemetry up, once, before anything else is loaded. Throws when `http` or `pg` could not be instrumented. */
+export async function startTelemetry(settings: TelemetrySettings): Promise<Telemetry> {
+  const resource = resourceFromAttributes({
+    'service.name': settings.serviceName,
+    'service.version': version(),
+    'deployment.environment.name': settings.environment,
+  }).merge(detectResources({ detectors: [envDetector] }))
+  const endings: (() => Promise<unknown>)[] = []
+
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager())
+  propagation.setGlobalPropagator(incoming(settings.trustTraceparent))
+  const recentTraces = settings.recent ? new RecentTraces() : undefined
+  if (settings.otlp.traces || recentTraces) {
+    const spanProcessors: SpanProcessor[] = [new Clean()]
+    if (settings.otlp.traces) {
+      const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto')
+      spanProcessors.push(new BatchSpanProcessor({ exporter: new OTLPTraceExporter() }))
+    }
+    if (recentTraces) spanProcessors.push(recentTraces)
+    const provider = new TracerProvider({ resource, sampler: samplerOf(settings), spanProcessors })
+    trace.setGlobalTracerProvider(provider)
+    endings.push(() => provider.shutdown())
+    instrument(provider)
+  }
+  const measured =
+    settings.otlp.metrics || settings.prometheus ? await startMetrics(settings, resource, endings) : undefined
+  if (settings.otlp.logs) await startLogs(resource, endings)
+
+  running = {
+    recentTraces,
+    metrics: measured,
+    async shutdown() {
+      const late = new Promise((resolve) => setTimeout(resolve, longestFlush).unref())
+      await Promise.race([Promise.allSettled(endings.map((end) => end())), late])
+    },
+  }
+  return running
+}
+
+async function startMetrics(
+  { otlp, prometheus }: TelemetrySettings,
+  resource: Resource,
+  endings: (() => Promise<unknown>)[],
+): Promise<RequestListener | undefined> {
+  const [sdk, { RuntimeNodeInstrumentation }] = await Promise.all([
+    import('@opentelemetry/sdk-metrics'),
+    import('@opentelemetry/instrumentation-runtime-node'),
+  ])
+  const readers = []
+  if (otlp.metrics) {
+    const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-proto')
+    readers.push(
+      new sdk.PeriodicExportingMetricReader({
+        exporter: new OTLPMetricExporter(),
+        exportIntervalMillis: Number(process.env.OTEL_METRIC_EXPORT_INTERVAL) || 60_000,
+      }),
+    )
+  }
+  let listener: RequestListener | undefined
+  if (prometheus) {
+    const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus')
+    const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true })
+    readers.push(exporter)
+    listener = (request, response) => exporter.getMetricsRequestHandler(request, response)
+  }
+  const views = [{ instrumentName: '*', aggregationCardinalityLimit: mostSeries }]
+  const provider = new sdk.MeterProvider({ resource, readers, views })
+  metrics.setGlobalMeterProvider(provider)
+  registerInstrumentations({ instrumentations: [new RuntimeNodeInstrumentation()], meterProvider: provider })
+  const { observeProcess } = await import('./process-gauges.ts')
+  observeProcess()
+  endings.push(() => provider.shutdown())
+  return listener
+}
+
+async function startLogs(resource: Resource, endings: (() => Promise<unknown>)[]): Promise<void> {
+  const [{ BatchLogRecordProcessor, LoggerProvider }, { OTLPLogExporter }] = await Promise.all([
+    import('@opentelemetry/sdk-logs'),
+    import('@opentelemetry/exporter-logs-otlp-proto'),
+  ])
+  const provider = new LoggerProvider({
+    resource,
+    processors: [new BatchLogRecordProcessor({ exporter: new OTLPLogExporter() })],
+  })
+  logs.setGlobalLoggerProvider(provider)
+  endings.push(() => provider.shutdown())
+}
+
+/** The probe asks what ES modules see: an instrumentation that comes too late fails silently otherwise. */
+function instrument(tracerProvider: TracerProvider): void {
+  const http = new HttpInstrumentation({
+    disableOutgoingRequestInstrumentation: true,
+    ignoreIncomingRequestHook: ({ url = '' }) => /^\/(livez|readyz|metrics|calls\/)/.test(url),
+  })
+  const pg = new PgInstrumentation({
+    requireParentSpan: true,
+    ignoreConnectSpans: true,
+    requestHook(span, { query, connection }) {
+      const { operation, collection, summary } = describeStatement(query.text)
+      span.updateName(summary)
+      span.setAttributes({
+        'db.operation.name': operation,
+        'db.query.summary': summary,
+        'db.query.text': query.text.slice(0, 2_000),
+        ...(collection && { 'db.collection.name': collection }),
+        ...(connection.database && { 'db.namespace': connection.database }),
+      })
+    },
+  })
+  registerInstrumentations({ instrumentations: [http, pg], tracerProvider })
+  for (const instrumentation of [http, pg]) instrumentation.setMeterProvider({ getMeter: createNoopMeter }) // we measure both ourselves
+  const require = createRequire(import.meta.url)
+  const missed = [
+    isWrapped(require('node:http').Server.prototype.emit) ? '' : 'http',
+    isWrapped(require('pg').Client.prototype.query) ? '' : 'pg',
+  ].filter(Boolean)
+  if (missed.length > 0)
+    throw new Error(
+      `Telemetry does not see ${missed.join(' and ')}: loaded before it could be instrumented. Load @offshoot/telemetry/register first: node --import @offshoot/telemetry/register …`,
+    )
+}
+
+/** Outside trace contexts are continued only where somebody said so. Ours is given to nobody: calls between apps carry it themselves. */
+function incoming(trusted: boolean) {
+  const w3c = new W3CTraceContextPropagator()
+  return {
+    inject() {},
+    extract: trusted ? w3c.extract.bind(w3c) : (outside: Parameters<typeof w3c.extract>[0]) => outside,
+    fields: () => [],
+  }
+}
+
+function samplerOf({ sampler, samplerArgument }: TelemetrySettings): Sampler {
+  const root = sampler.endsWith('off')
+    ? new AlwaysOffSampler()
+    : sampler.endsWith('ratio')
+      ? new TraceIdRatioBasedSampler(samplerArgument)
+      : new AlwaysOnSampler()
+  return sampler.startsWith('parentbased') ? new ParentBasedSampler({ root }) : root
+}
+
+function version(): string {
+  const file = join(import.meta.dirname, '../../../../package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
