@@ -14,7 +14,7 @@ RUN rm -rf node_modules */node_modules */*/node_modules */*/*/node_modules \
 FROM node:24-slim
 WORKDIR /app
 ENV NODE_ENV=production
-COPY --from=build /app/package.json /app/pnpm-workspace.yaml ./
+COPY --from=build /app/package.json /app/pnpm-workspace.yaml /app/topology.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/packages packages
 COPY --from=build /app/scripts scripts
@@ -24,4 +24,4 @@ EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 4000}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # The memory that V8 keeps, as scripts/supervisor/child.ts has it.
-CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "apps/gateway/src/main.ts"]
+CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "--import", "./packages/platform/telemetry/src/register.ts", "apps/gateway/src/main.ts"]

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { root } from '../database.ts'
+import { root as here } from '../database.ts'
 
 /** A package of the workspace, as its package.json describes it. */
 export interface Package {
@@ -27,7 +27,7 @@ export interface Problem {
 }
 
 /** The packages of the workspace, the root's own among them as `.`. */
-export function readPackages(): Package[] {
+export function readPackages(root = here): Package[] {
   return globSync('{.,apps/*,packages/*/*,benchmarks,scripts}/package.json', { cwd: root }).map((path) => {
     const manifest = JSON.parse(readFileSync(join(root, path), 'utf8'))
     return {
@@ -41,7 +41,7 @@ export function readPackages(): Package[] {
 }
 
 /** Every source file that people write. */
-export function readSources(): Source[] {
+export function readSources(root = here): Source[] {
   return globSync('{apps/*,packages/*/*,benchmarks,scripts}/**/*.{ts,tsx,mjs}', {
     cwd: root,
     exclude: (path) => /(^|[\\/])(node_modules|generated|dist)$/.test(path),

@@ -18,6 +18,8 @@ export interface ChildOptions {
   cwd?: string
   /** What to load before {@link Child.go}: a module of the program, or (`packages`) the npm packages that it uses. */
   warm?: string | 'packages'
+  /** Whether it is an app, which tells what it does; other programs have nothing to tell. */
+  app?: boolean
   env: Environment
 }
 
@@ -27,8 +29,9 @@ export class Child {
   readonly ended: Promise<string>
   readonly #process: ChildProcess
 
-  constructor({ name, main, args = [], cwd, warm, env }: ChildOptions) {
+  constructor({ name, main, args = [], cwd, warm, app = false, env }: ChildOptions) {
     this.name = name
+    const telemetry = app ? ['--import', import.meta.resolve('@offshoot/telemetry/register')] : []
     const warmth =
       warm === 'packages'
         ? { OFFSHOOT_WARM: join(import.meta.dirname, 'warm-packages.ts'), OFFSHOOT_WARM_FOR: main }
@@ -36,7 +39,13 @@ export class Child {
     this.#process = fork(main, args, {
       cwd,
       env: { ...env, ...warmth } as NodeJS.ProcessEnv,
-      execArgv: [...HEAP, '--experimental-import-meta-resolve', '--import', join(import.meta.dirname, 'gate.ts')],
+      execArgv: [
+        ...HEAP,
+        '--experimental-import-meta-resolve',
+        ...telemetry,
+        '--import',
+        join(import.meta.dirname, 'gate.ts'),
+      ],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       // Out of reach of the terminal's Ctrl-C: the supervisor alone says when, and in which order, things stop.
       detached: process.platform !== 'win32',

@@ -3,12 +3,14 @@
  * together and ends together.
  */
 import { existsSync, globSync } from 'node:fs'
-import { basename, dirname, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Environment, readEnvironment } from '@offshoot/config'
 import { demo } from '@offshoot/host/demo'
+import { gateway, gatewayPort, readTopology, settingOf } from '@offshoot/host/topology'
 import { type Database, dataDirectory, openDatabase, root } from '../database.ts'
 import { Child, type ChildOptions } from './child.ts'
+import { freePort } from './free-port.ts'
 import { claim, type Instance } from './instance.ts'
 import { watchFiles } from './watch.ts'
 
@@ -190,17 +192,36 @@ class Product {
   /** Processes of all apps, loading what they need and waiting to be opened; `fresh` ones load their own modules only then. */
   #forkApps(fresh: boolean): Child[] {
     return globSync('apps/*/src/main.ts', { cwd: root }).map((main) => {
-      const warm = fresh ? 'packages' : join(root, dirname(main), 'app.ts')
-      return this.#fork({ name: main.split(sep)[1]!, main: join(root, main), warm })
+      const own = join(root, dirname(main), 'app.ts')
+      const warm = fresh || !existsSync(own) ? 'packages' : own
+      return this.#fork({ name: main.split(sep)[1]!, main: join(root, main), warm, app: true })
     })
   }
 
   async #open(apps: Child[]): Promise<{ url: string; ended: Promise<string> }> {
-    for (const app of apps) app.go({ ...this.#databaseUrl(), ...(this.#port ? { PORT: this.#port } : {}) })
+    const addresses = await this.#addresses(apps)
+    for (const app of apps)
+      app.go({ ...this.#databaseUrl(), ...addresses, ...(this.#port ? { PORT: this.#port } : {}) })
     const urls = await Promise.all(apps.map((app) => app.ready()))
     const url = urls[apps.findIndex((app) => app.name === 'gateway')]!
     this.#port = new URL(url).port || undefined
     return { url, ended: Promise.race(apps.map(async (app) => `${app.name} ${await app.ended}`)) }
+  }
+
+  /** Where apps call each other: the ports of the topology, or the next free ones, since another clone may be running. */
+  async #addresses(apps: Child[]): Promise<Environment> {
+    if (apps.length === 1) return {}
+    const { apps: services } = readTopology(resolve(root, this.#env.TOPOLOGY_FILE ?? 'topology.json'))
+    this.#port ??= this.#env.PORT ?? String(await freePort(4000, []))
+    const taken = [Number(this.#port)]
+    const addresses: Record<string, string> = {}
+    for (const { name } of apps) {
+      const port = await freePort(name === gateway ? gatewayPort : (services[name]?.port ?? gatewayPort + 1), taken)
+      taken.push(port)
+      addresses[settingOf(name)] = `http://127.0.0.1:${port}`
+      if (name === gateway) addresses.INTERNAL_PORT = String(port)
+    }
+    return { ...addresses, ...this.#env }
   }
 
   async #generateFor(files: Set<string>): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { RequestListener } from 'node:http'
 import type { Flags } from '@offshoot/flags'
 import { createGraphQLServer } from '@offshoot/graphql'
 import {
@@ -9,11 +10,13 @@ import {
   type Host,
   type HostOptions,
   health,
+  insideListener,
   passOn,
   startDomains,
 } from '@offshoot/host'
 import type { Mailer } from '@offshoot/mail'
 import { edge, Problem, unavailable } from '@offshoot/rpc'
+import type { RecentTraces } from '@offshoot/telemetry/recent-traces'
 import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
 import helmet from 'helmet'
@@ -48,12 +51,16 @@ export interface GatewayOptions {
   mailer: Mailer
   flags: Flags
   log: Logger
+  /** The last traces, in development. */
+  traces?: RecentTraces
   /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
   onStatement?(sql: string, tenant: string): void
 }
 
 export interface Gateway {
   app: Express
+  /** For other processes of the product: calls to the domains that are here, metrics, health. Not for the public. */
+  inside: RequestListener
   host: Host
   stop(): Promise<void>
 }
@@ -130,7 +137,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   })
   app.use(answerError(log))
 
-  return { app, host, stop: () => host.stop() }
+  return { app, inside: insideListener(host, health(host, flags)), host, stop: () => host.stop() }
 }
 
 /** A domain's own routes, wherever it runs at the time of the request. */

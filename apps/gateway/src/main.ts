@@ -1,86 +1,43 @@
-/** The gateway's process. Stops on SIGTERM, SIGINT, and when the process that started it with an IPC channel is gone. */
-import { join, resolve } from 'node:path'
-import { ConfigError, readEnvironment } from '@offshoot/config'
-import { transport as carrier } from '@offshoot/data/migrate'
-import { ServerError, waitForDatabase } from '@offshoot/data/server'
-import { natsTransport, postgresTransport } from '@offshoot/events/runtime'
-import { flagRegistry, startFlags } from '@offshoot/flags/runtime'
-import { createLogger, listen, PortTakenError } from '@offshoot/host'
-import { catchingMailer, smtpMailer } from '@offshoot/mail'
-import { Problem } from '@offshoot/rpc'
+/** The gateway's process. */
+import { readEnvironment } from '@offshoot/config'
+import { gatewayPort, listen } from '@offshoot/host'
+import { openSurroundings, root, runProcess } from '@offshoot/host/process'
+import { runningTelemetry } from '@offshoot/telemetry'
 import { createGateway } from './app.ts'
 import { loadGatewayConfig } from './config.ts'
 import { databases, domains } from './domains.ts'
 
-const root = join(import.meta.dirname, '../../..')
-
-async function main(): Promise<void> {
+await runProcess(async (onStop) => {
   const config = loadGatewayConfig(readEnvironment(root), databases)
-  const { production, host, port, portAsked } = config
-  const log = createLogger({ level: config.logLevel, production })
+  const { production, host } = config
+  const server = await listen({ host, port: config.port, orNext: !config.portAsked })
+  onStop(() => server.close())
+  const inside =
+    config.internalPort || !production
+      ? await listen({ host, port: config.internalPort ?? gatewayPort, orNext: !config.internalPort })
+      : undefined
+  onStop(async () => inside?.close())
 
-  const server = await listen({ host, port, orNext: !portAsked })
   const publicUrl = config.publicUrl ?? `http://localhost:${server.port}`
-  let stopGateway = async () => {}
-  let stopping = false
-  const stop = async () => {
-    if (stopping) return
-    stopping = true
-    await server.close()
-    await stopGateway()
-    process.exit(0)
-  }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
-  process.on('disconnect', stop)
-
-  const urls = new Set(databases.map((name) => config.databaseUrl(name)))
-  await Promise.all([...urls].map((url) => waitForDatabase(url, { log: (line) => log.warn(line) })))
-  if (production && !config.smtpUrl) log.warn('SMTP_URL is not set: no mail leaves this process')
-
-  const flags = startFlags({
-    registry: flagRegistry(domains),
-    server: config.unleash && { ...config.unleash, backup: resolve(root, config.dataDir, 'flags.json') },
-    environment: config.flagsEnvironment,
-    log,
-  })
-  const onTrouble = (error: unknown) => error && log.warn({ err: error }, 'events are not carried at the moment')
-  const transport = config.natsUrl
-    ? await natsTransport({ url: config.natsUrl, onTrouble })
-    : postgresTransport({ url: config.databaseUrl(carrier), onTrouble })
+  const actions = Object.assign({}, ...domains.map(({ contract }) => contract.actions))
+  const { options, close } = await openSurroundings('gateway', config, domains, { publicUrl, actions })
+  const { elsewhere, databaseUrl, events, platform } = options
   const gateway = await createGateway({
     ...config,
-    events: {
-      transport,
-      systemUrl: (domain) => config.systemUrl(domain),
-      clockUrl: config.databaseUrl(carrier),
-      keepDays: config.eventsKeepDays,
-    },
+    ...platform,
     domains,
+    elsewhere,
+    databaseUrl,
+    events,
     publicUrl,
-    secret: config.appSecret,
-    mailer: config.smtpUrl ? smtpMailer(config.smtpUrl, config.mailFrom) : catchingMailer(config.mailFrom),
-    flags,
-    log,
+    traces: runningTelemetry()?.recentTraces,
   })
-  stopGateway = async () => {
+  onStop(async () => {
     await gateway.stop()
-    await transport.close()
-    flags.stop()
-  }
+    await close()
+  })
   if (!production) await gateway.host.seed()
-  server.serve(gateway.app)
-
-  const url = `http://localhost:${server.port}`
-  if (process.send) process.send({ type: 'ready', url })
-  else process.stdout.write(`ready ${url}\n`)
-}
-
-main().catch((error) => {
-  const expected =
-    error instanceof ConfigError ||
-    error instanceof ServerError ||
-    error instanceof PortTakenError ||
-    error instanceof Problem
-  console.error(expected ? error.message : error)
-  process.exit(1)
+  server.serve(config.role === 'worker' ? gateway.inside : gateway.app)
+  inside?.serve(gateway.inside)
+  return `http://localhost:${server.port}`
 })

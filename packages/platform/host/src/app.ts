@@ -40,10 +40,10 @@ export interface HostOptions {
   domains: readonly Domain[]
   /** The URL of each domain's serving role, by the domain's name. */
   databaseUrl(domain: string): string
-  /** Without it events stay in the outbox. */
+  /** Without it events stay in the outbox, and nobody sees how they stand. */
   events?: {
-    /** What carries them. Belongs to the caller, who closes it after the host. */
-    transport: Transport
+    /** What carries them. Belongs to the caller, who closes it after the host. Without it they are published and handled, and the clock followed, by another process. */
+    transport: Transport | undefined
     /** The URL of each domain's system role, which publishes and receives. */
     systemUrl(domain: string): string
     /** The URL of the role that carries events, in whose database the clock is kept. Without it nothing is done by the clock. */
@@ -136,15 +136,16 @@ export async function startDomains(options: HostOptions): Promise<Host> {
           openSystem: system.eventsPool,
         })
       }
-      events = await startEvents({
-        domains: eventDomains,
-        transport,
-        secret: platform.secret,
-        link,
-        tokens,
-        log: platform.log,
-      })
-      if (clockUrl)
+      if (transport)
+        events = await startEvents({
+          domains: eventDomains,
+          transport,
+          secret: platform.secret,
+          link,
+          tokens,
+          log: platform.log,
+        })
+      if (transport && clockUrl)
         schedules = await startSchedules({
           url: clockUrl,
           work: [...work, ...transportWork(clockUrl, platform.log)],

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { type Link, type Remote, type RemoteOptions, remoteLink, unavailable } from '@offshoot/rpc'
-import { appOf, readTopology, type Topology } from './topology.ts'
+import { appOf, readTopology, settingOf, type Topology } from './topology.ts'
 
 export interface ElsewhereOptions {
   /** The app that this is. */
@@ -86,9 +86,6 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere {
     },
   }
 }
-
-/** The setting that says where an app serves calls: `ORDERS_URL`. */
-export const settingOf = (app: string) => `${app.toUpperCase().replaceAll('-', '_')}_URL`
 
 /** What `/readyz` answers. */
 export interface Readiness {

@@ -12,18 +12,19 @@ export {
   type ScheduleContext,
   type Seeding,
 } from './domain.ts'
-export { type Elsewhere, type ElsewhereOptions, openElsewhere, settingOf } from './elsewhere.ts'
+export { type Elsewhere, type ElsewhereOptions, openElsewhere } from './elsewhere.ts'
 export { health } from './health.ts'
 export { type HttpServer, type ListenOptions, listen, PortTakenError } from './http-server.ts'
 export { createLogger } from './logger.ts'
 export { passOn } from './proxy.ts'
-export { createService, type Service } from './service.ts'
+export { createService, insideListener, type Service } from './service.ts'
 export {
   appOf,
   gateway,
   gatewayPort,
   hostedBy,
   readTopology,
+  settingOf,
   type Topology,
   TopologyError,
   together,

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { callsPath } from '@offshoot/rpc'
-import express, { type RequestHandler } from 'express'
+import { runningTelemetry } from '@offshoot/telemetry'
+import express, { type RequestHandler, Router } from 'express'
 import { type Host, type HostOptions, startDomains } from './app.ts'
 import { health } from './health.ts'
 import { edgeTokenHeader } from './proxy.ts'
@@ -16,20 +17,31 @@ export interface Service {
  */
 export async function createService(options: HostOptions): Promise<Service> {
   const host = await startDomains(options)
+  const routes = Router()
+  for (const { domain, path, router } of host.routes) routes.use(path, onlyFromTheEdge(host, domain), router)
+  return {
+    listener: insideListener(host, health(host, options.platform.flags), routes),
+    host,
+    stop: () => host.stop(),
+  }
+}
+
+/** What a process serves to the others of the product: calls, its metrics, its health, and whatever else is handed in. */
+export function insideListener(host: Host, ...handlers: RequestHandler[]): RequestListener {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
   app.set('trust proxy', 1) // the gateway, which shows a token
-  app.use(health(host, options.platform.flags))
-  for (const { domain, path, router } of host.routes) app.use(path, onlyFromTheEdge(host, domain), router)
+  app.get('/metrics', (request, response, next) => {
+    const metrics = runningTelemetry()?.metrics
+    if (metrics) metrics(request, response)
+    else next()
+  })
+  if (handlers.length > 0) app.use(...handlers)
   app.use((_, response) => {
     response.status(404).json({ code: 'NOT_FOUND', reason: 'ROUTE_NOT_FOUND', message: 'There is nothing here.' })
   })
-  return {
-    listener: (request, response) => (request.url?.startsWith(callsPath) ? host.calls : app)(request, response),
-    host,
-    stop: () => host.stop(),
-  }
+  return (request, response) => (request.url?.startsWith(callsPath) ? host.calls : app)(request, response)
 }
 
 function onlyFromTheEdge({ tokens }: Host, domain: string): RequestHandler {

@@ -67,3 +67,6 @@ export function appOf({ apps }: Topology, domain: string): string {
 export function hostedBy(topology: Topology, app: string, domains: readonly string[]): string[] {
   return domains.filter((domain) => appOf(topology, domain) === app)
 }
+
+/** The setting that says where an app serves calls: `ORDERS_URL`. */
+export const settingOf = (app: string) => `${app.toUpperCase().replaceAll('-', '_')}_URL`

@@ -1,3 +1,4 @@
+export { runningTelemetry, type Telemetry } from './running.ts'
 export { exportLine, traceFields } from './logs.ts'
 export { count, observe, type Report, record } from './metrics.ts'
 export { framesOf, safeFields, safeMessage } from './redaction.ts'

@@ -1,13 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { context, createNoopMeter, logs, metrics, propagation, trace } from '@opentelemetry/api'
+import { context, logs, metrics, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { isWrapped, registerInstrumentations } from '@opentelemetry/instrumentation'
-import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
-import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
+import { registerInstrumentations } from '@opentelemetry/instrumentation'
 import { detectResources, envDetector, type Resource, resourceFromAttributes } from '@opentelemetry/resources'
 import {
   AlwaysOffSampler,
@@ -20,29 +17,19 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
 import { Clean } from './clean.ts'
-import { RecentTraces } from './recent-traces.ts'
+import { hearComplaints } from './complaints.ts'
+import { instrument } from './instrumented.ts'
+import { setRunning, type Telemetry } from './running.ts'
 import type { TelemetrySettings } from './settings.ts'
-import { describeStatement } from './statement.ts'
-
-/** The telemetry of this process. */
-export interface Telemetry {
-  /** The last traces, in development. */
-  recentTraces: RecentTraces | undefined
-  /** Answers with all metrics as Prometheus' text; undefined when nobody is to scrape them. */
-  metrics: RequestListener | undefined
-  /** Hands over what has not left the process yet, for at most 2 s: a collector that does not answer keeps nobody from ending. */
-  shutdown(): Promise<void>
-}
 
 /** How long the end of the process waits for collectors, in ms. */
 const longestFlush = 2_000
+/** What waits for a collector, at most: what is more is dropped, and nobody waits. */
+const spanQueue = { maxQueueSize: 8_192, maxExportBatchSize: 1_024, scheduledDelayMillis: 1_000 }
+const lineQueue = { maxQueueSize: 4_096, maxExportBatchSize: 512, scheduledDelayMillis: 1_000 }
+const spanLimits = { attributeValueLengthLimit: 2_000 }
 /** Series of one metric: far more than labels of a closed list can make. What is beyond is counted together. */
 const mostSeries = 2_000
-
-let running: Telemetry | undefined
-
-/** What `startTelemetry` has set up in this process; undefined when telemetry is off. */
-export const runningTelemetry = (): Telemetry | undefined => running
 
 /** Sets telemetry up, once, before anything else is loaded. Throws when `http` or `pg` could not be instrumented. */
 export async function startTelemetry(settings: TelemetrySettings): Promise<Telemetry> {
@@ -55,15 +42,16 @@ export async function startTelemetry(settings: TelemetrySettings): Promise<Telem
 
   context.setGlobalContextManager(new AsyncLocalStorageContextManager())
   propagation.setGlobalPropagator(incoming(settings.trustTraceparent))
-  const recentTraces = settings.recent ? new RecentTraces() : undefined
+  hearComplaints(settings.environment === 'production')
+  const recentTraces = settings.recent ? new (await import('./recent-traces.ts')).RecentTraces() : undefined
   if (settings.otlp.traces || recentTraces) {
     const spanProcessors: SpanProcessor[] = [new Clean()]
     if (settings.otlp.traces) {
       const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto')
-      spanProcessors.push(new BatchSpanProcessor({ exporter: new OTLPTraceExporter() }))
+      spanProcessors.push(new BatchSpanProcessor({ exporter: new OTLPTraceExporter(), ...spanQueue }))
     }
     if (recentTraces) spanProcessors.push(recentTraces)
-    const provider = new TracerProvider({ resource, sampler: samplerOf(settings), spanProcessors })
+    const provider = new TracerProvider({ resource, sampler: samplerOf(settings), spanProcessors, spanLimits })
     trace.setGlobalTracerProvider(provider)
     endings.push(() => provider.shutdown())
     instrument(provider)
@@ -72,7 +60,7 @@ export async function startTelemetry(settings: TelemetrySettings): Promise<Telem
     settings.otlp.metrics || settings.prometheus ? await startMetrics(settings, resource, endings) : undefined
   if (settings.otlp.logs) await startLogs(resource, endings)
 
-  running = {
+  const telemetry: Telemetry = {
     recentTraces,
     metrics: measured,
     async shutdown() {
@@ -80,7 +68,8 @@ export async function startTelemetry(settings: TelemetrySettings): Promise<Telem
       await Promise.race([Promise.allSettled(endings.map((end) => end())), late])
     },
   }
-  return running
+  setRunning(telemetry)
+  return telemetry
 }
 
 async function startMetrics(
@@ -126,44 +115,10 @@ async function startLogs(resource: Resource, endings: (() => Promise<unknown>)[]
   ])
   const provider = new LoggerProvider({
     resource,
-    processors: [new BatchLogRecordProcessor({ exporter: new OTLPLogExporter() })],
+    processors: [new BatchLogRecordProcessor({ exporter: new OTLPLogExporter(), ...lineQueue })],
   })
   logs.setGlobalLoggerProvider(provider)
   endings.push(() => provider.shutdown())
-}
-
-/** The probe asks what ES modules see: an instrumentation that comes too late fails silently otherwise. */
-function instrument(tracerProvider: TracerProvider): void {
-  const http = new HttpInstrumentation({
-    disableOutgoingRequestInstrumentation: true,
-    ignoreIncomingRequestHook: ({ url = '' }) => /^\/(livez|readyz|metrics|calls\/)/.test(url),
-  })
-  const pg = new PgInstrumentation({
-    requireParentSpan: true,
-    ignoreConnectSpans: true,
-    requestHook(span, { query, connection }) {
-      const { operation, collection, summary } = describeStatement(query.text)
-      span.updateName(summary)
-      span.setAttributes({
-        'db.operation.name': operation,
-        'db.query.summary': summary,
-        'db.query.text': query.text.slice(0, 2_000),
-        ...(collection && { 'db.collection.name': collection }),
-        ...(connection.database && { 'db.namespace': connection.database }),
-      })
-    },
-  })
-  registerInstrumentations({ instrumentations: [http, pg], tracerProvider })
-  for (const instrumentation of [http, pg]) instrumentation.setMeterProvider({ getMeter: createNoopMeter }) // we measure both ourselves
-  const require = createRequire(import.meta.url)
-  const missed = [
-    isWrapped(require('node:http').Server.prototype.emit) ? '' : 'http',
-    isWrapped(require('pg').Client.prototype.query) ? '' : 'pg',
-  ].filter(Boolean)
-  if (missed.length > 0)
-    throw new Error(
-      `Telemetry does not see ${missed.join(' and ')}: loaded before it could be instrumented. Load @offshoot/telemetry/register first: node --import @offshoot/telemetry/register …`,
-    )
 }
 
 /** Outside trace contexts are continued only where somebody said so. Ours is given to nobody: calls between apps carry it themselves. */

@@ -1,0 +1,46 @@
+/** `npm run extract <domain>` and `npm run fold <domain> [-- --force]`: a domain becomes a service, and a service a domain of the gateway again. */
+import { root } from './database.ts'
+import { extract, fold, Refusal } from './extraction/extraction.ts'
+import { run } from './run.ts'
+
+const [command, domain = '', ...rest] = process.argv.slice(2)
+
+async function main(): Promise<number> {
+  const force = rest.length === 1 && rest[0] === '--force'
+  if (domain.startsWith('-') || (rest.length > 0 && !(force && command === 'fold'))) {
+    console.error(`Usage:\n  npm run extract <domain>\n  npm run fold <domain> [-- --force]`)
+    return 2
+  }
+  try {
+    const started = Date.now()
+    if (command === 'extract') {
+      const { port, files } = extract(root, domain)
+      for (const file of files) console.log(`written  ${file}`)
+      console.log(`changed  topology.json: ${domain} runs in apps/${domain}, on port ${port} in development`)
+    } else {
+      fold(root, domain, { force })
+      console.log(`removed  apps/${domain}\nchanged  topology.json: ${domain} runs in the gateway`)
+    }
+    const { code, output } = await run('node', ['scripts/setup.mjs'], { quiet: true, env: { CI: '' } })
+    if (code !== 0) {
+      console.error(
+        `${output}\nThe packages could not be installed; everything else is done. Run it again: node scripts/setup.mjs`,
+      )
+      return 1
+    }
+    console.log('changed  pnpm-lock.yaml')
+    const seconds = ((Date.now() - started) / 1000).toFixed(1)
+    console.log(
+      command === 'extract'
+        ? `\n${domain} is a service (${seconds} s). \`npm start\` runs it beside the gateway, \`npm test\` passes as before, \`npm run fold ${domain}\` is the way back.`
+        : `\n${domain} is part of the gateway again (${seconds} s).`,
+    )
+    return 0
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    console.error(`${error.code}: ${error.message}`)
+    return 1
+  }
+}
+
+process.exitCode = await main()

@@ -1,0 +1,174 @@
+/** Splitting a domain off into an app of its own, and taking it back. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { gatewayPort, readTopology, type Topology } from '@offshoot/host/topology'
+import { checkImports } from '../check/imports.ts'
+import { readPackages, readSources } from '../check/workspace.ts'
+import { appFiles, type Extracted } from './app-files.ts'
+
+/** Why nothing was done. Its code is stable; its message says what to do. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export interface Done {
+  /** Where the domain runs now, in development. */
+  port: number
+  /** Below the root. */
+  files: string[]
+}
+
+/** Splits a domain off: writes its app, and changes the topology. What else there is to do (installing) is up to the caller. */
+export function extract(root: string, domain: string): Done {
+  const topology = topologyOf(root)
+  assertKnown(root, domain)
+  if (topology.apps[domain]) throw new Refusal('ALREADY_EXTRACTED', `${domain} runs in apps/${domain} already.`)
+  if (existsSync(join(root, 'apps', domain)))
+    throw new Refusal(
+      'APP_EXISTS',
+      `apps/${domain} exists and is not in topology.json. Remove it, or call it something else.`,
+    )
+  const dirty = changes(root).filter((file) => !isOfAnExtraction(root, topology, file))
+  if (dirty.length > 0)
+    throw new Refusal(
+      'DIRTY',
+      `There are changes that are not committed: ${listed(dirty)}. Commit or stash them, so that the extraction can be looked at by itself.`,
+    )
+  const violations = checkImports(readPackages(root), readSources(root)).filter(({ file }) =>
+    file.startsWith(`packages/domains/${domain}/`),
+  )
+  if (violations.length > 0)
+    throw new Refusal(
+      'BOUNDARY',
+      `${domain} cannot be split off as it is:\n${violations.map(({ file, line, message }) => `  ${line ? `${file}:${line}` : file}  ${message}`).join('\n')}`,
+    )
+
+  const port = nextPort(topology)
+  const files = appFiles(describe(root, domain), port)
+  for (const [path, content] of Object.entries(files)) {
+    const file = join(root, 'apps', domain, path)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, content)
+  }
+  write(root, { apps: { ...topology.apps, [domain]: { port, domains: [domain] } } })
+  return { port, files: Object.keys(files).map((path) => `apps/${domain}/${path}`) }
+}
+
+/** The exact way back. What people added to the app is lost only with `force`. */
+export function fold(root: string, domain: string, { force = false } = {}): void {
+  const topology = topologyOf(root)
+  assertKnown(root, domain)
+  const app = topology.apps[domain]
+  if (!app) throw new Refusal('NOT_EXTRACTED', `${domain} runs in the gateway.`)
+  const own = ownFiles(root, domain, app.port)
+  if (own.length > 0 && !force)
+    throw new Refusal(
+      'CHANGED',
+      `apps/${domain} has more than the extraction wrote: ${listed(own)}. Keep it elsewhere, or lose it with --force.`,
+    )
+  rmSync(join(root, 'apps', domain), { recursive: true, force: true })
+  const { [domain]: _, ...apps } = topology.apps
+  write(root, { apps })
+}
+
+const topologyFile = (root: string) => join(root, 'topology.json')
+const topologyOf = (root: string) => readTopology(topologyFile(root))
+
+/** As the formatter has it. */
+function write(root: string, { apps }: Topology): void {
+  const lines = Object.entries(apps).map(
+    ([app, { port, domains }]) =>
+      `    "${app}": { "port": ${port}, "domains": [${domains.map((name) => `"${name}"`).join(', ')}] }`,
+  )
+  const body = lines.length === 0 ? '{}' : `{\n${lines.join(',\n')}\n  }`
+  writeFileSync(topologyFile(root), `{\n  "apps": ${body}\n}\n`)
+}
+
+function assertKnown(root: string, domain: string): void {
+  const domains = domainsOf(root)
+  if (!domains.includes(domain))
+    throw new Refusal('UNKNOWN_DOMAIN', `There is no domain ${domain || 'without a name'}: ${domains.join(', ')}.`)
+}
+
+function describe(root: string, domain: string): Extracted {
+  const sources = globSync(`packages/domains/${domain}/src/*.ts`, { cwd: root }).map((file) =>
+    readFileSync(join(root, file), 'utf8'),
+  )
+  const needsActions = sources.some((text) => text.includes('platform.actions'))
+  const contracts = needsActions
+    ? domainsOf(root).map((name) => [
+        name,
+        exportedBy(root, `packages/domains/${name}/src/contract.ts`, 'defineContract'),
+      ])
+    : []
+  return {
+    domain,
+    exported: exportedBy(root, `packages/domains/${domain}/src/domain.ts`, 'defineDomain'),
+    contracts: Object.fromEntries(contracts),
+  }
+}
+
+function exportedBy(root: string, file: string, made: string): string {
+  const text = readFileSync(join(root, file), 'utf8')
+  const [, name] = new RegExp(`^export const (\\w+) = ${made}\\(`, 'm').exec(text) ?? []
+  if (!name)
+    throw new Refusal(
+      'UNKNOWN_SHAPE',
+      `${file} does not export what ${made} makes, in one line: export const … = ${made}(`,
+    )
+  return name
+}
+
+function domainsOf(root: string): string[] {
+  return globSync('packages/domains/*/package.json', { cwd: root })
+    .map((file) => basename(dirname(file)))
+    .sort()
+}
+
+function nextPort({ apps }: Topology): number {
+  const taken = new Set([gatewayPort, ...Object.values(apps).map(({ port }) => port)])
+  for (let port = gatewayPort + 1; ; port++) if (!taken.has(port)) return port
+}
+
+const git = (root: string, ...args: string[]) =>
+  execFileSync('git', ['-C', root, ...args], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+
+/** Files that differ from what is committed, below the root. */
+function changes(root: string): string[] {
+  return git(root, 'status', '--porcelain', '-z', '--untracked-files=all', '--no-renames')
+    .split('\0')
+    .filter((entry) => entry !== '')
+    .map((entry) => entry.slice(3))
+}
+
+/** An earlier extraction need not be committed before the next one. */
+function isOfAnExtraction(root: string, topology: Topology, file: string): boolean {
+  if (file === 'topology.json' || file === 'pnpm-lock.yaml') return true
+  const [, app, path] = /^apps\/([^/]+)\/(.+)$/.exec(file) ?? []
+  const own = app && topology.apps[app]
+  return Boolean(
+    own && path! in appFiles(describe(root, app), own.port) && !ownFiles(root, app, own.port).includes(file),
+  )
+}
+
+/** Files of an app that the extraction did not write, or not so. */
+function ownFiles(root: string, domain: string, port: number): string[] {
+  const written = appFiles(describe(root, domain), port)
+  const prefix = `apps/${domain}/`
+  return git(root, 'ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', prefix)
+    .split('\0')
+    .filter((file) => file !== '' && existsSync(join(root, file)))
+    .filter((file) => readFileSync(join(root, file), 'utf8') !== written[file.slice(prefix.length)])
+}
+
+function listed(files: readonly string[]): string {
+  const few = files.slice(0, 5).join(', ')
+  return files.length > 5 ? `${few} and ${files.length - 5} more` : few
+}
