@@ -22,9 +22,10 @@ export class Clean implements SpanProcessor {
   onEnd(span: ReadableSpan): void {
     if (span.instrumentationScope.name === 'offshoot') return
     clean(span)
-    for (const event of span.events) {
-      if (event.attributes)
-        for (const name of ['exception.message', 'exception.stacktrace']) delete event.attributes[name]
+    for (const { attributes } of span.events) {
+      const state = /\(code: ([0-9A-Z]{5})\)$/.exec(String(attributes?.['exception.message']))?.[1]
+      if (state) Object.assign(span.attributes, { 'db.response.status_code': state, 'error.type': state })
+      for (const name of ['exception.message', 'exception.stacktrace']) delete attributes?.[name]
     }
     delete (span.status as { message?: string }).message
   }

@@ -1,4 +1,3 @@
-export { runningTelemetry, type Telemetry } from './running.ts'
 export { exportLine, traceFields } from './logs.ts'
 export { count, observe, type Report, record } from './metrics.ts'
 export { framesOf, safeFields, safeMessage } from './redaction.ts'
@@ -16,6 +15,7 @@ export {
   spanEvents,
   spans,
 } from './registry.ts'
+export { runningTelemetry, type Telemetry } from './running.ts'
 export {
   apart,
   continuing,

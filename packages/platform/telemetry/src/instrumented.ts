@@ -75,6 +75,8 @@ function missing(name: string, instrumented: () => boolean): string | undefined 
 /** Copies of `pg` that were loaded before: what is loaded from here on is instrumented, whichever copy it is. */
 function otherCopiesOfPg(): string[] {
   return Object.entries(require.cache)
-    .filter(([path, module]) => /[\\/]pg[\\/]lib[\\/]client\.js$/.test(path) && !isWrapped(module?.exports.prototype?.query))
+    .filter(
+      ([path, module]) => /[\\/]pg[\\/]lib[\\/]client\.js$/.test(path) && !isWrapped(module?.exports.prototype?.query),
+    )
     .map(([path]) => `pg was loaded too early: ${path}`)
 }

@@ -73,7 +73,7 @@ export async function startTelemetry(settings: TelemetrySettings): Promise<Telem
 }
 
 async function startMetrics(
-  { otlp, prometheus }: TelemetrySettings,
+  { otlp, prometheus, metricInterval }: TelemetrySettings,
   resource: Resource,
   endings: (() => Promise<unknown>)[],
 ): Promise<RequestListener | undefined> {
@@ -87,7 +87,8 @@ async function startMetrics(
     readers.push(
       new sdk.PeriodicExportingMetricReader({
         exporter: new OTLPMetricExporter(),
-        exportIntervalMillis: Number(process.env.OTEL_METRIC_EXPORT_INTERVAL) || 60_000,
+        exportIntervalMillis: metricInterval,
+        exportTimeoutMillis: Math.min(metricInterval, 10_000),
       }),
     )
   }
