@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestDatabase, testDatabase } from '@offshoot/data/testing'
 import {
+  appOf,
   createService,
   type Domain,
   type Elsewhere,
@@ -13,19 +14,23 @@ import {
   listen,
   openElsewhere,
   passOn,
+  readTopology,
   type Service,
 } from '@offshoot/host'
 import { edge } from '@offshoot/rpc'
 import { Router } from 'express'
 
+const repository = readTopology(join(import.meta.dirname, '../../../../topology.json'))
+
 /**
- * How tests run the product: `TEST_TOPOLOGY` names the domains that run apart (`orders`, several separated by commas, or `all`), and with `+databases` those live in
- * databases of their own. Without it everything is together. No test knows.
+ * How tests run the product: as `topology.json` has it, or as `TEST_TOPOLOGY` says, which names the domains that run apart (`orders`, several separated by commas, `all` or
+ * `none`), with `+databases` in databases of their own. No test knows.
  */
 function topologyOfTests(domains: readonly Domain[]): { apart: string[]; databases: boolean } {
-  const [names = '', databases] = (process.env.TEST_TOPOLOGY ?? '').split('+')
+  const [names, databases] = (process.env.TEST_TOPOLOGY ?? '').split('+')
   const all = domains.map(({ name }) => name)
-  const apart = names === 'all' ? all : all.filter((name) => names.split(',').includes(name))
+  const asked = (name: string) => (names ? names.split(',').includes(name) : appOf(repository, name) !== gateway)
+  const apart = names === 'all' ? all : all.filter(asked)
   return { apart, databases: databases === 'databases' }
 }
 
