@@ -200,8 +200,15 @@ class Product {
 
   async #open(apps: Child[]): Promise<{ url: string; ended: Promise<string> }> {
     const addresses = await this.#addresses(apps)
-    for (const app of apps)
-      app.go({ ...this.#databaseUrl(), ...addresses, ...(this.#port ? { PORT: this.#port } : {}) })
+    for (const app of apps) {
+      const own = addresses[settingOf(app.name)]
+      app.go({
+        ...this.#databaseUrl(),
+        ...addresses,
+        ...(own ? { INTERNAL_PORT: new URL(own).port } : {}),
+        ...(this.#port ? { PORT: this.#port } : {}),
+      })
+    }
     const urls = await Promise.all(apps.map((app) => app.ready()))
     const url = urls[apps.findIndex((app) => app.name === 'gateway')]!
     this.#port = new URL(url).port || undefined
@@ -218,10 +225,9 @@ class Product {
     for (const { name } of apps) {
       const port = await freePort(name === gateway ? gatewayPort : (services[name]?.port ?? gatewayPort + 1), taken)
       taken.push(port)
-      addresses[settingOf(name)] = `http://127.0.0.1:${port}`
-      if (name === gateway) addresses.INTERNAL_PORT = String(port)
+      addresses[settingOf(name)] = this.#env[settingOf(name)] ?? `http://127.0.0.1:${port}`
     }
-    return { ...addresses, ...this.#env }
+    return addresses
   }
 
   async #generateFor(files: Set<string>): Promise<void> {

@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs'
-import { type Link, type Remote, type RemoteOptions, remoteLink, unavailable } from '@offshoot/rpc'
+import { type Link, unavailable } from '@offshoot/rpc'
+import type { Remote, RemoteOptions } from '@offshoot/rpc/remote'
 import { appOf, readTopology, settingOf, type Topology } from './topology.ts'
 
 export interface ElsewhereOptions {
   /** The app that this is. */
   app: string
-  /** `topology.json`. When it changes, calls go elsewhere from then on, without a restart. */
+  /** `topology.json`. When it changes, calls go elsewhere without a restart, as soon as those who serve them from then on are ready. */
   file: string
   /** The URL at which another app serves calls; undefined when that is not known. */
   urlOf(app: string, topology: Topology): string | undefined
@@ -32,21 +33,37 @@ export interface Elsewhere {
 export function openElsewhere(options: ElsewhereOptions): Elsewhere {
   const { app, file, onTrouble, every = 500 } = options
   let topology = readTopology(file)
+  let wanted = topology
   let read = versionOf(file)
-  const watching = setInterval(() => {
+  let looking = false
+  async function look(): Promise<void> {
     const version = versionOf(file)
-    if (version === read) return
-    read = version
-    try {
-      topology = readTopology(file)
-    } catch (error) {
-      onTrouble(error)
+    if (version !== read) {
+      read = version
+      try {
+        wanted = readTopology(file)
+      } catch (error) {
+        onTrouble(error)
+      }
     }
+    if (wanted === topology) return
+    const next = wanted
+    const states = await Promise.all(
+      newOwners(topology, next, app).map((other) => readinessAt(options.urlOf(other, next))),
+    )
+    if (states.every((state) => state?.status === 'ready')) topology = next
+  }
+  const watching = setInterval(() => {
+    if (looking) return
+    looking = true
+    look().finally(() => {
+      looking = false
+    })
   }, every).unref()
 
-  const remotes = new Map<string, Remote>()
-  function remoteAt(url: string): Remote {
-    const remote = remotes.get(url) ?? remoteLink(url, { onUnexpected: options.onUnexpected })
+  const remotes = new Map<string, Promise<Remote>>()
+  function remoteAt(url: string): Promise<Remote> {
+    const remote = remotes.get(url) ?? openRemote(url, options)
     remotes.set(url, remote)
     return remote
   }
@@ -65,14 +82,14 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere {
     get topology() {
       return topology
     },
-    link: (local, isHere) => (contract, call, input, headers, caller) => {
+    link: (local, isHere) => async (contract, call, input, headers, caller) => {
       const [domain = ''] = contract.name.split('.')
       const here = isHere(domain)
       const url = urlOf(domain) ?? (here ? undefined : last.get(domain))
-      if (url) return remoteAt(url).link(contract, call, input, headers, caller)
+      if (url) return (await remoteAt(url)).link(contract, call, input, headers, caller)
       if (here) return local(contract, call, input, headers, caller)
       const cause = new Error(`No process that serves ${domain} is known: set ${settingOf(appOf(topology, domain))}.`)
-      return Promise.reject(unavailable('SERVICE', 'A part of the product is not available at the moment.', cause))
+      throw unavailable('SERVICE', 'A part of the product is not available at the moment.', cause)
     },
     urlOf,
     async health() {
@@ -82,9 +99,24 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere {
     },
     async close() {
       clearInterval(watching)
-      await Promise.all([...remotes.values()].map((remote) => remote.close()))
+      await Promise.all([...remotes.values()].map(async (remote) => (await remote).close()))
     },
   }
+}
+
+/** Loaded when there is somebody to call: everything together needs no HTTP client. */
+async function openRemote(url: string, { onUnexpected }: ElsewhereOptions): Promise<Remote> {
+  const { remoteLink } = await import('@offshoot/rpc/remote')
+  return remoteLink(url, { onUnexpected })
+}
+
+/** Apps that get domains by the change from one topology to the next. */
+function newOwners(from: Topology, to: Topology, app: string): string[] {
+  const domains = Object.values(to.apps).flatMap((one) => one.domains)
+  const owners = domains
+    .filter((domain) => appOf(from, domain) !== appOf(to, domain))
+    .map((domain) => appOf(to, domain))
+  return [...new Set(owners)].filter((owner) => owner !== app)
 }
 
 /** What `/readyz` answers. */

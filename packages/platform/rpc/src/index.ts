@@ -32,7 +32,6 @@ export {
   problemCodes,
   unavailable,
 } from './problem.ts'
-export { type Remote, type RemoteOptions, remoteLink } from './remote.ts'
 export { type Call, type CallHeaders, type CallServer, serve, type UnitOfWork } from './server.ts'
 export { newId, uuidBytes, uuidText } from './uuid.ts'
 export {

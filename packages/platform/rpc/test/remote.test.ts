@@ -5,15 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { recordTelemetry } from '@offshoot/telemetry/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import {
-  callListener,
-  createClient,
-  defineContract,
-  type Identity,
-  query,
-  type RemoteOptions,
-  remoteLink,
-} from '../src/index.ts'
+import { callListener, createClient, defineContract, type Identity, query } from '../src/index.ts'
+import { type RemoteOptions, remoteLink } from '../src/remote.ts'
 import { acme, as, shelf as contract, openShelf, shelfBy } from './shelf.ts'
 
 const closing: (() => unknown)[] = []

@@ -22,14 +22,13 @@ import {
   type ProblemCode,
   page,
   query,
-  type RemoteOptions,
   type Role,
-  remoteLink,
   serve,
   TenantId,
   text,
   UserId,
 } from '../src/index.ts'
+import { type RemoteOptions, remoteLink } from '../src/remote.ts'
 
 export const Book = z.object({
   id: z.uuid(),
