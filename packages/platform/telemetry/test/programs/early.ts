@@ -1,0 +1,2 @@
+/** Loads what telemetry wants to instrument, before it can. */
+import 'pg'
