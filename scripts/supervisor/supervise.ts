@@ -2,7 +2,7 @@
  * Runs the product: the database, its migrations, and every app, each in a process of its own. All of it starts together, is `ready`
  * together and ends together.
  */
-import { existsSync, globSync } from 'node:fs'
+import { existsSync, globSync, unwatchFile, watchFile } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Environment, readEnvironment } from '@offshoot/config'
@@ -65,6 +65,9 @@ class Product {
   #unwatch = () => {}
   /** The port that the gateway found; it keeps it over restarts. */
   #port: string | undefined
+  /** Where each app serves calls, by the setting that says so; they keep it over restarts. */
+  readonly #addresses: Record<string, string> = {}
+  readonly #laterEnded = Promise.withResolvers<string>()
 
   constructor(env: Environment, instance: Instance, watch: boolean) {
     this.#env = env
@@ -104,9 +107,27 @@ class Product {
       this.#restartOnChange()
       return this.#signal.promise
     }
-    const how = await ended
+    this.#followTopology(apps)
+    const how = await Promise.race([ended, this.#laterEnded.promise])
     if (!this.stopping) log(how)
     return 1
+  }
+
+  /** An app that is split off while the product runs is started beside it: the others go over to it when it is ready. */
+  #followTopology(running: Child[]): void {
+    const known = new Set(running.map(({ name }) => name))
+    watchFile(this.#topologyFile, { interval: 500 }, () => {
+      for (const app of this.#forkApps(true, known)) {
+        known.add(app.name)
+        this.#open([app]).then(
+          ({ url, ended }) => {
+            log(`${app.name} serves at ${url}; calls go there from now on`)
+            void ended.then((how) => this.#laterEnded.resolve(how))
+          },
+          (error) => log((error as Error).message),
+        )
+      }
+    })
   }
 
   /** All that is wrong with the settings is said before anything is made. Loaded here, while the processes load what they need. */
@@ -119,6 +140,7 @@ class Product {
   async stop(): Promise<void> {
     this.stopping = true
     this.#unwatch()
+    unwatchFile(this.#topologyFile)
     await Promise.all([...this.#children].map((child) => child.stop(GRACE_MS)))
     // The embedded server may be just starting; any other database is not worth waiting for.
     const database = this.#env.DATABASE_URL ? this.#database : await this.#opening?.catch(() => undefined)
@@ -190,16 +212,19 @@ class Product {
   }
 
   /** Processes of all apps, loading what they need and waiting to be opened; `fresh` ones load their own modules only then. */
-  #forkApps(fresh: boolean): Child[] {
-    return globSync('apps/*/src/main.ts', { cwd: root }).map((main) => {
-      const own = join(root, dirname(main), 'app.ts')
-      const warm = fresh || !existsSync(own) ? 'packages' : own
-      return this.#fork({ name: main.split(sep)[1]!, main: join(root, main), warm, app: true })
-    })
+  #forkApps(fresh: boolean, except: ReadonlySet<string> = new Set()): Child[] {
+    const mains = globSync('apps/*/src/main.ts', { cwd: root }).map((main) => ({ name: main.split(sep)[1]!, main }))
+    return mains
+      .filter(({ name }) => !except.has(name))
+      .map(({ name, main }) => {
+        const own = join(root, dirname(main), 'app.ts')
+        const warm = fresh || !existsSync(own) ? 'packages' : own
+        return this.#fork({ name, main: join(root, main), warm, app: true })
+      })
   }
 
   async #open(apps: Child[]): Promise<{ url: string; ended: Promise<string> }> {
-    const addresses = await this.#addresses(apps)
+    const addresses = await this.#addressesOf(apps)
     for (const app of apps) {
       const own = addresses[settingOf(app.name)]
       app.go({
@@ -210,24 +235,29 @@ class Product {
       })
     }
     const urls = await Promise.all(apps.map((app) => app.ready()))
-    const url = urls[apps.findIndex((app) => app.name === 'gateway')]!
-    this.#port = new URL(url).port || undefined
+    const at = apps.findIndex((app) => app.name === gateway)
+    if (at >= 0) this.#port = new URL(urls[at]!).port || undefined
+    const url = urls[Math.max(0, at)]!
     return { url, ended: Promise.race(apps.map(async (app) => `${app.name} ${await app.ended}`)) }
   }
 
-  /** Where apps call each other: the ports of the topology, or the next free ones, since another clone may be running. */
-  async #addresses(apps: Child[]): Promise<Environment> {
-    if (apps.length === 1) return {}
-    const { apps: services } = readTopology(resolve(root, this.#env.TOPOLOGY_FILE ?? 'topology.json'))
-    this.#port ??= this.#env.PORT ?? String(await freePort(4000, []))
-    const taken = [Number(this.#port)]
-    const addresses: Record<string, string> = {}
+  get #topologyFile(): string {
+    return resolve(root, this.#env.TOPOLOGY_FILE ?? 'topology.json')
+  }
+
+  /** Where apps call each other: the ports of the topology, or the next free ones, since another clone may be running. What runs stays where it is. */
+  async #addressesOf(apps: Child[]): Promise<Environment> {
+    const { apps: services } = readTopology(this.#topologyFile)
+    if (Object.keys(services).length > 0) this.#port ??= this.#env.PORT ?? String(await freePort(4000, []))
     for (const { name } of apps) {
-      const port = await freePort(name === gateway ? gatewayPort : (services[name]?.port ?? gatewayPort + 1), taken)
-      taken.push(port)
-      addresses[settingOf(name)] = this.#env[settingOf(name)] ?? `http://127.0.0.1:${port}`
+      const setting = settingOf(name)
+      if (this.#addresses[setting]) continue
+      const taken = [this.#port, ...Object.values(this.#addresses).map((url) => new URL(url!).port)].map(Number)
+      const first = name === gateway ? gatewayPort : (services[name]?.port ?? gatewayPort + 1)
+      const port = (name === gateway && this.#env.INTERNAL_PORT) || (await freePort(first, taken))
+      this.#addresses[setting] = this.#env[setting] ?? `http://127.0.0.1:${port}`
     }
-    return addresses
+    return this.#addresses
   }
 
   async #generateFor(files: Set<string>): Promise<void> {
