@@ -9,6 +9,7 @@ import pretty from 'pino-pretty'
  * is: put nothing into it but words.
  */
 export function createLogger(options: { level: string; production: boolean; destination?: DestinationStream }): Logger {
+  const readable = !options.production && !options.destination
   const destination =
     options.destination ??
     (options.production
@@ -17,7 +18,6 @@ export function createLogger(options: { level: string; production: boolean; dest
           destination: 2,
           sync: true,
           ignore: 'pid,hostname,trace_id,span_id,trace_flags',
-          messageFormat: onOneLine,
         }))
   const log = pino(
     {
@@ -34,7 +34,7 @@ export function createLogger(options: { level: string; production: boolean; dest
         },
         streamWrite(line) {
           exportLine(line)
-          return line
+          return readable ? onOneLine(escaped(line)) : escaped(line)
         },
       },
     },
@@ -48,9 +48,16 @@ export function createLogger(options: { level: string; production: boolean; dest
   return log
 }
 
-/** Whatever a message holds, it cannot look like another line, nor move the terminal's cursor. */
-const onOneLine = (line: Record<string, unknown>, key: string) =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-  String(line[key] ?? '').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) =>
-    JSON.stringify(character).slice(1, -1),
+/** What JSON lets through and terminals act upon: C1 controls, and what else ends a line. */
+const escaped = (line: string) =>
+  line.replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
+
+/**
+ * For readable lines: whatever a message or a field holds, it cannot look like another line, nor move the terminal's cursor. Characters that JSON escapes stay escaped
+ * when they are shown; but for the ends of lines before a stack's frames, which are indented.
+ */
+const onOneLine = (line: string) =>
+  line.replace(/\\(?:\\|n(?= +at )|([bfnrt]|u[0-9a-f]{4}))/g, (all, control) => (control ? `\\${all}` : all))

@@ -1,4 +1,9 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { inSpan, traceparentOf } from '@offshoot/telemetry'
+import { recordTelemetry } from '@offshoot/telemetry/testing'
 import { describe, expect, it } from 'vitest'
+import { openReceiver } from '../../telemetry/test/receiver.ts'
 import { createLogger } from '../src/index.ts'
 
 function openLog() {
@@ -101,4 +106,62 @@ describe('the log', () => {
     expect(last().msg).toBe('odd')
     expect(last().cycle).toMatchObject({ buffer: '[Buffer]', map: '[Map]' })
   })
+
+  it('says in which trace a line was written, and nothing of the kind outside of one', async () => {
+    recordTelemetry()
+    const { log, last } = openLog()
+    await inSpan('rpc.call', 'orders.place', {}, async () => {
+      log.child({ requestId: 'r-1' }).info('within')
+      const [, trace_id, span_id] = traceparentOf()!.split('-')
+      expect(last()).toMatchObject({ trace_id, span_id, trace_flags: 1, requestId: 'r-1' })
+    })
+    log.info('outside')
+    expect(last()).not.toHaveProperty('trace_id')
+  })
 })
+
+describe('what somebody typed, in a log', () => {
+  it('is no line of its own for whoever reads it, and does nothing to a terminal', async () => {
+    const { stderr } = await logging({ NODE_ENV: 'development', OTEL_SDK_DISABLED: 'true' })
+    expect(stderr).toContain(String.raw`INFO: \r\n[12:00:00.000] INFO: forged\u001b[2K\u009b2K\u2028forged`)
+    const lines = stderr.trimEnd().split(/[\n\r\u2028]/)
+    expect(
+      lines.filter(
+        (line) => line.includes('forged') && !/^( {4}|\[\d\d:\d\d:\d\d\.\d+\] (INFO|WARN|ERROR): )/.test(line),
+      ),
+    ).toEqual([])
+    expect(lines.filter((line) => line.startsWith('['))).toHaveLength(6)
+    expect(stderr).not.toMatch(/[^\P{C}\n]/u)
+    expect(stderr).toMatch(/\n +at .*logging\.ts/)
+  })
+
+  it('is part of a line of JSON in production', async () => {
+    const { stderr } = await logging({ NODE_ENV: 'production' })
+    const lines = stderr.trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line).msg)).toHaveLength(6)
+    expect(stderr).not.toMatch(/[^\P{C}\n]/u)
+  })
+})
+
+describe('a log that is exported', () => {
+  it('leaves as it stands there: without secrets, with its trace', async () => {
+    const receiver = await openReceiver()
+    const { stderr } = await logging({
+      NODE_ENV: 'production',
+      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: `${receiver.url}/v1/logs`,
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.url}/v1/traces`,
+    })
+    await receiver.close()
+    const { trace_id } = JSON.parse(stderr.trimEnd().split('\n').at(-1)!)
+    const exported = receiver.received('logs')
+    for (const said of ['within a trace', 'acme', '[redacted]', Buffer.from(trace_id, 'hex').toString('latin1')])
+      expect(exported).toContain(said)
+    expect(exported + stderr).not.toContain('CANARY')
+  })
+})
+
+function logging(env: Record<string, string>) {
+  const register = new URL('../../telemetry/src/register.ts', import.meta.url).href
+  const program = `${import.meta.dirname}/programs/logging.ts`
+  return promisify(execFile)(process.execPath, ['--import', register, program], { env })
+}
