@@ -1,5 +1,6 @@
 import { ConfigError, type Environment, loadConfig, settings, whole } from '@offshoot/config'
 import { roleUrls } from '@offshoot/data/migrate'
+import { samplers } from '@offshoot/telemetry/settings'
 import { z } from 'zod'
 
 /** What every process of the product is told, whichever domains it hosts. */
@@ -153,14 +154,56 @@ export function processSettings(domains: readonly string[]) {
       about: 'The file that says which app hosts which domain. A change is followed without a restart.',
       otherwise: 'topology.json',
     }),
-    TRUST_TRACEPARENT: z.enum(['true', 'false']).default('false').register(settings, {
+    TRUST_TRACEPARENT: z.enum(['true', 'false']).describe('true or false').default('false').register(settings, {
       about: 'Whether the trace of a request’s own traceparent header is continued. Anybody can write one.',
     }),
     OTEL_EXPORTER_OTLP_ENDPOINT: httpUrlWithPath.optional().register(settings, {
       about:
-        'The OpenTelemetry collector (OTLP over HTTP) that traces, metrics and logs are sent to. All of OpenTelemetry’s variables for OTLP, samplers and resources hold.',
+        'The OpenTelemetry collector that traces, metrics and logs are sent to, by OTLP over HTTP. For one signal alone: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, …_METRICS_…, …_LOGS_…, with the whole path.',
       otherwise: 'nothing is sent',
     }),
+    OTEL_EXPORTER_OTLP_HEADERS: z.string().optional().register(settings, {
+      about: 'Headers for the collector: name=value, several separated by commas.',
+      otherwise: 'none',
+      secret: true,
+    }),
+    OTEL_EXPORTER_OTLP_PROTOCOL: z
+      .literal('http/protobuf')
+      .describe('http/protobuf')
+      .default('http/protobuf')
+      .register(settings, { about: 'How collectors are spoken to. There is one way.' }),
+    OTEL_METRIC_EXPORT_INTERVAL: whole(10, 99_999_999).default(60_000).register(settings, {
+      about: 'How often metrics are sent to the collector, in ms.',
+    }),
+    OTEL_SERVICE_NAME: z.string().optional().register(settings, {
+      about: 'What the process is called in telemetry.',
+      otherwise: 'offshoot- and the name of the app',
+    }),
+    OTEL_RESOURCE_ATTRIBUTES: z.string().optional().register(settings, {
+      about: 'What else everything that it sends says of it: name=value, several separated by commas.',
+      otherwise: 'service.name, service.version and deployment.environment.name',
+    }),
+    OTEL_TRACES_SAMPLER: z
+      .enum(samplers)
+      .describe(`one of ${samplers.join(', ')}`)
+      .default('parentbased_always_on')
+      .register(settings, {
+        about: `Which traces are recorded: ${samplers.join(', ')}.`,
+      }),
+    OTEL_TRACES_SAMPLER_ARG: z
+      .string()
+      .regex(/^(0(\.\d+)?|1(\.0+)?)$/)
+      .describe('a share from 0 to 1')
+      .optional()
+      .register(settings, { about: 'Which share of them, for the samplers that take a ratio.', otherwise: '1' }),
+    OTEL_SDK_DISABLED: z
+      .string()
+      .regex(/^(true|false)$/i)
+      .describe('true or false')
+      .default('false')
+      .register(settings, {
+        about: 'Switches all telemetry off.',
+      }),
   })
 }
 
