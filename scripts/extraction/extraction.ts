@@ -25,8 +25,11 @@ export interface Done {
   files: string[]
 }
 
-/** Splits a domain off: writes its app, and changes the topology. What else there is to do (installing) is up to the caller. */
-export function extract(root: string, domain: string): Done {
+/**
+ * Splits a domain off: writes its app, has it installed, and only then changes the topology, which a running product follows. What fails to install is taken away
+ * again.
+ */
+export async function extract(root: string, domain: string, install: () => Promise<void>): Promise<Done> {
   const topology = topologyOf(root)
   assertKnown(root, domain)
   if (topology.apps[domain]) throw new Refusal('ALREADY_EXTRACTED', `${domain} runs in apps/${domain} already.`)
@@ -56,6 +59,12 @@ export function extract(root: string, domain: string): Done {
     const file = join(root, 'apps', domain, path)
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, content)
+  }
+  try {
+    await install()
+  } catch (error) {
+    rmSync(join(root, 'apps', domain), { recursive: true })
+    throw error
   }
   write(root, { apps: { ...topology.apps, [domain]: { port, domains: [domain] } } })
   return { port, files: Object.keys(files).map((path) => `apps/${domain}/${path}`) }
