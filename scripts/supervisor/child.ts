@@ -75,6 +75,11 @@ export class Child {
     if (this.#process.connected) this.#process.send({ type: 'go', env }, () => {})
   }
 
+  /** Adds `env` to the environment of a program that runs and looks there again. */
+  tell(env: Environment): void {
+    if (this.#process.connected) this.#process.send({ type: 'environment', env }, () => {})
+  }
+
   /** The URL at which it serves, once it says so. Fails when it ends before, or takes too long. */
   ready(timeoutMs = 60_000): Promise<string> {
     return new Promise((resolve, reject) => {

@@ -121,6 +121,7 @@ class Product {
         known.add(app.name)
         this.#open([app]).then(
           ({ url, ended }) => {
+            for (const child of this.#children) child.tell(this.#addresses) // its port may be another than the topology's
             log(`${app.name} serves at ${url}; calls go there from now on`)
             void ended.then((how) => this.#laterEnded.resolve(how))
           },

@@ -98,7 +98,7 @@ function developmentUrl(app: string, { apps }: Topology): string | undefined {
 
 /**
  * Runs a process to its end: `start` makes it serve, says where, and how it is stopped. Stops on SIGTERM, SIGINT, and when the process that started it with an IPC
- * channel is gone. What is wrong with the settings or the surroundings is said in a sentence, and the exit code is 1.
+ * channel is gone; who started it may add to its environment. What is wrong with the settings or the surroundings is said in a sentence, and the exit code is 1.
  */
 export async function runProcess(
   start: (onStop: (stop: () => Promise<void>) => void) => Promise<string>,
@@ -114,6 +114,9 @@ export async function runProcess(
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
   process.on('disconnect', stop)
+  process.on('message', (message: { type?: string; env?: NodeJS.ProcessEnv }) => {
+    if (message.type === 'environment') Object.assign(process.env, message.env)
+  })
   try {
     const url = await start((step) => stops.push(step))
     if (process.send) process.send({ type: 'ready', url })
