@@ -129,7 +129,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   if (!production) app.get(graphqlPath, allowGraphiQL)
   app.all(graphqlPath, express.raw({ type: () => true, limit: largestBody }), refuseEmpty, graphql as RequestHandler)
   if (!production) app.use(devPages(mailer))
-  app.use(homePage({ domains, production }))
+  app.use(homePage({ domains, elsewhere, production }))
   app.use((_, response) => {
     response
       .status(404)

@@ -1,21 +1,31 @@
 import { readFileSync } from 'node:fs'
-import { type Domain, demo } from '@offshoot/host'
+import { appOf, type Domain, demo, type Elsewhere, gateway, together } from '@offshoot/host'
 import { type RequestHandler, Router } from 'express'
 import { escapeHtml, page } from './page.ts'
 
 const script = readFileSync(new URL('home-page.client.js', import.meta.url), 'utf8')
 
+interface HomePageOptions {
+  domains: readonly Domain[]
+  elsewhere: Elsewhere | undefined
+  production: boolean
+}
+
 /** `/`: what runs where; in development also a picker of demo users, so that one sees what each tenant gets to see. */
-export function homePage({ domains, production }: { domains: readonly Domain[]; production: boolean }): RequestHandler {
-  const rows = domains.map(({ name }) => `<tr><td>${escapeHtml(name)}</td><td>this process (gateway)</td></tr>`)
-  const about = `<h1>Offshoot</h1>
+export function homePage({ domains, elsewhere, production }: HomePageOptions): RequestHandler {
+  function rowOf({ name }: Domain): string {
+    const app = appOf(elsewhere?.topology ?? together, name)
+    const where = app === gateway ? 'this process (gateway)' : `a process of its own (${escapeHtml(app)})`
+    return `<tr><td>${escapeHtml(name)}</td><td>${where}</td></tr>`
+  }
+  const about = () => `<h1>Offshoot</h1>
 <p>A multi-tenant product. The API is <code>POST /graphql</code>.</p>
 <h2>What runs where</h2>
-<table><tr><th>domain</th><th>runs in</th></tr>${rows.join('')}</table>`
-  const html = production ? page('Running', about) : page('Running', about + picker(), '/home-page.js')
+<table><tr><th>domain</th><th>runs in</th></tr>${domains.map(rowOf).join('')}</table>`
+  const html = () => (production ? page('Running', about()) : page('Running', about() + picker(), '/home-page.js'))
 
   const router = Router()
-  router.get('/', (_, response) => void response.send(html))
+  router.get('/', (_, response) => void response.send(html()))
   if (!production) router.get('/home-page.js', (_, response) => void response.type('text/javascript').send(script))
   return router
 }

@@ -40,15 +40,23 @@ export async function openSurroundings(
   await Promise.all([...urls].map((url) => waitForDatabase(url, { log: (line) => log.warn(line) })))
   if (production && !config.smtpUrl) log.warn('SMTP_URL is not set: no mail leaves this process')
 
+  const urlOf = (other: string, topology: Topology) =>
+    process.env[settingOf(other)] || (production ? undefined : developmentUrl(other, topology))
   const elsewhere = openElsewhere({
     app,
     file: resolve(root, config.topologyFile ?? 'topology.json'),
-    urlOf: (other, topology) =>
-      process.env[settingOf(other)] || (production ? undefined : developmentUrl(other, topology)),
+    urlOf,
     onUnexpected: (error, { name, requestId, code }) =>
       log.warn({ err: error, call: name, requestId, code }, 'a call to another app failed unexpectedly'),
     onTrouble: (error) => log.error({ err: error }, 'the topology cannot be used; the last one holds'),
   })
+  const homeless = [gateway, ...Object.keys(elsewhere.topology.apps)].filter(
+    (other) => other !== app && Object.keys(elsewhere.topology.apps).length > 0 && !urlOf(other, elsewhere.topology),
+  )
+  if (homeless.length > 0)
+    throw new ConfigError(
+      homeless.map((other) => `${settingOf(other)}: must be set: the topology has an app ${other}, which calls go to`),
+    )
   const flags = startFlags({
     registry: flagRegistry(known),
     server: config.unleash && { ...config.unleash, backup: resolve(root, config.dataDir, 'flags.json') },
