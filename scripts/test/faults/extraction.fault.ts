@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { root } from '../../database.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'offshoot-extraction-'))
@@ -12,6 +12,13 @@ beforeAll(async () => {
   await sh(directory, `git clone -q "${root}" clone`)
   await sh(clone, 'git config user.email test@offshoot.test && git config user.name Test && node scripts/setup.mjs')
 }, 300_000)
+beforeEach(
+  () =>
+    offshoot(
+      'git reset -q --hard && git clean -fdq apps && find apps -mindepth 1 -maxdepth 1 ! -name gateway -exec rm -r {} +',
+    ),
+  60_000,
+)
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 /** As somebody at a terminal would; rejects with what was printed when it fails. */
