@@ -4,13 +4,15 @@ export interface StatementDescription {
   operation: string
   /** The first table that it names, without its schema. */
   collection: string | undefined
-  /** `SELECT orders` */
+  /** `SELECT orders`; where it names no table, the first function that it calls: `SELECT emit`. */
   summary: string
 }
 
 const operations =
   /^[\s(]*(select|insert|update|delete|merge|with|values|table|begin|commit|rollback|savepoint|release|set)\b/i
-const target = /\b(?:from|into|update|join)\s+(?:only\s+)?(?:"?(\w+)"?\.)?"?(\w+)"?(?!\s*\()/i
+/** What stands after FROM or JOIN may be a function. */
+const table = /\b(?:into|update|(?:from|join)(?!\s+[\w".]+\())\s+(?:only\s+)?(?:"?\w+"?\.)?"?(\w+)\b(?!"?\.)/i
+const called = /\b(\w+)"?\s*\(/
 
 /** Descriptions are kept for this many texts, which come again and again. */
 const mostKept = 1_000
@@ -28,6 +30,7 @@ export function describeStatement(text: string): StatementDescription {
 
 function describe(text: string): StatementDescription {
   const operation = operations.exec(text)?.[1]?.toUpperCase() ?? '_OTHER'
-  const collection = target.exec(text)?.[2]
-  return { operation, collection, summary: collection ? `${operation} ${collection}` : operation }
+  const collection = table.exec(text)?.[1]
+  const target = collection ?? called.exec(text)?.[1]
+  return { operation, collection, summary: target ? `${operation} ${target}` : operation }
 }

@@ -7,7 +7,15 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics'
-import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import {
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SamplingDecision,
+  SimpleSpanProcessor,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace'
+import { Clean } from './clean.ts'
+import { instrument } from './instrumented.ts'
 
 /** What was measured: by the metric's name, each series with its labels. */
 export type Measured = Record<string, { labels: Record<string, unknown>; value: unknown }[]>
@@ -19,12 +27,18 @@ export interface Recording {
   metrics(): Promise<Measured>
   /** Forgets the spans. Metrics go on. */
   reset(): void
+  /** From now on `node:http` and `pg` have spans too, as in an app. */
+  instrument(): void
+  /** Makes no more spans, until somebody records again: those of tests that nobody looks at fill the memory. */
+  stop(): void
 }
 
 let recording: Recording | undefined
+let recorded = true
 
 /** Records what this process emits, in memory, with the real SDK. The first call begins; others get the same, since a process has one SDK. */
 export function recordTelemetry(): Recording {
+  recorded = true
   recording ??= begin()
   return recording
 }
@@ -32,7 +46,14 @@ export function recordTelemetry(): Recording {
 function begin(): Recording {
   const exporter = new InMemorySpanExporter()
   context.setGlobalContextManager(new AsyncLocalStorageContextManager())
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
+  const provider = new TracerProvider({
+    sampler: {
+      shouldSample: () => ({ decision: recorded ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD }),
+    },
+    spanProcessors: [new Clean(), new SimpleSpanProcessor({ exporter })],
+  })
+  trace.setGlobalTracerProvider(provider)
+  let instrumented = false
   const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
   const reader = new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 2 ** 30 })
   otelMetrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
@@ -53,5 +74,13 @@ function begin(): Recording {
       return found
     },
     reset: () => exporter.reset(),
+    instrument() {
+      if (!instrumented) instrument(provider)
+      instrumented = true
+    },
+    stop() {
+      recorded = false
+      exporter.reset()
+    },
   }
 }
