@@ -20,6 +20,10 @@ const programs: Record<string, { about: string; load(): Promise<{ run: Program }
     about: 'events: what emitting costs, how soon they are handled, how many a second',
     load: () => import('./events.ts'),
   },
+  telemetry: {
+    about: 'what telemetry costs: switched on, switched off, and at the start',
+    load: () => import('./telemetry.ts'),
+  },
 }
 
 /** Programs that are run one after the other. */

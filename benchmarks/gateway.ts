@@ -16,13 +16,14 @@ export interface Gateway {
   stop(): Promise<void>
 }
 
-export async function startGateway(): Promise<Gateway> {
+/** `settings` are added to its environment. */
+export async function startGateway(added: NodeJS.ProcessEnv = {}): Promise<Gateway> {
   const dataDir = await mkdtemp(join(tmpdir(), 'offshoot-bench-'))
   const { DATABASE_URL: _, ...inherited } = process.env
   const settings = { NODE_ENV: 'development', DATA_DIR: dataDir, PORT: String(await freePort()), LOG_LEVEL: 'fatal' }
   const product = spawn(process.execPath, ['scripts/start.ts'], {
     cwd: root,
-    env: { ...inherited, ...settings },
+    env: { ...inherited, ...settings, ...added },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(product, 'exit')
