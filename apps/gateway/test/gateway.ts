@@ -1,4 +1,4 @@
-import { postgresTransport } from '@offshoot/events/runtime'
+import { natsTransport, postgresTransport } from '@offshoot/events/runtime'
 import type { Flags } from '@offshoot/flags'
 import { demo, listen } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
@@ -53,6 +53,8 @@ export interface TestGatewayOptions {
   beside?: TestGateway
   /** Whether events are carried and handled. */
   events?: boolean
+  /** Over which NATS server, where PostgreSQL is not to carry them. */
+  natsUrl?: string
   /** Others than those that the test switches itself. */
   flags?: Flags
 }
@@ -62,6 +64,7 @@ export async function testGateway({
   production = false,
   beside,
   events = false,
+  natsUrl,
   flags: others,
 }: TestGatewayOptions = {}): Promise<TestGateway> {
   const database = beside?.database ?? (await topologyDatabase(domains))
@@ -71,7 +74,11 @@ export async function testGateway({
   const logged: string[] = []
   const flags = testFlags(domains)
   const statements: TestGateway['statements'] = []
-  const transport = events ? postgresTransport({ url: database.urls.events!.serving, onTrouble() {} }) : undefined
+  const carry = () =>
+    natsUrl
+      ? natsTransport({ url: natsUrl, onTrouble() {} })
+      : postgresTransport({ url: database.urls.events!.serving, onTrouble() {} })
+  const transport = events ? await carry() : undefined
   const log = pino({ level: 'debug' }, { write: (line: string) => logged.push(line) })
   const common = {
     domains,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { context, metrics as otelMetrics, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import {
@@ -21,7 +22,7 @@ import { instrument } from './instrumented.ts'
 export type Measured = Record<string, { labels: Record<string, unknown>; value: unknown }[]>
 
 export interface Recording {
-  /** Spans that have ended, in that order. */
+  /** Spans that have ended, in that order. By their ids they are in the order in which they began. */
   spans(): ReadableSpan[]
   /** Everything that was measured so far, gauges as they stand now. */
   metrics(): Promise<Measured>
@@ -46,7 +47,12 @@ export function recordTelemetry(): Recording {
 function begin(): Recording {
   const exporter = new InMemorySpanExporter()
   context.setGlobalContextManager(new AsyncLocalStorageContextManager())
+  let begun = 0
   const provider = new TracerProvider({
+    idGenerator: {
+      generateTraceId: () => randomBytes(16).toString('hex'),
+      generateSpanId: () => (++begun).toString(16).padStart(16, '0'),
+    },
     sampler: {
       shouldSample: () => ({ decision: recorded ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD }),
     },
