@@ -1,7 +1,9 @@
 import { type TestDatabase, testDatabase } from '@offshoot/data/testing'
+import { traceparentOf } from '@offshoot/telemetry'
+import { recordTelemetry } from '@offshoot/telemetry/testing'
 import { PgBoss } from 'pg-boss'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ScheduledWork, type Schedules, startSchedules } from '../src/schedules.ts'
+import { runNow, type ScheduledWork, type Schedules, startSchedules } from '../src/schedules.ts'
 import { pause, until } from './shop.ts'
 
 let database: TestDatabase
@@ -96,6 +98,35 @@ describe('a schedule', () => {
       { kept: string },
     ]
     expect(kept).not.toContain('customer')
+  })
+
+  it('is a span with all that it does, and its duration is measured, in vain or not', async () => {
+    const recording = recordTelemetry()
+    const within: (string | undefined)[] = []
+    const work = {
+      name: 'shop.observed',
+      cron: never,
+      async run() {
+        within.push(traceparentOf())
+        if (within.length === 1) throw new TypeError('not today')
+      },
+    }
+    await expect(runNow(work, () => within.push(traceparentOf()))).rejects.toThrow('not today')
+    await runNow(work)
+
+    const runs = recording.spans()
+    const attributes = { domain: 'shop', 'offshoot.schedule': 'shop.observed' }
+    expect(runs).toMatchObject([
+      { name: 'run shop.observed', attributes: { ...attributes, 'error.type': 'TypeError' }, status: { code: 2 } },
+      { name: 'run shop.observed', attributes, status: { code: 0 } },
+    ])
+    expect(within.map((traceparent) => traceparent?.split('-')[2])).toEqual(
+      [0, 0, 1].map((n) => runs[n]!.spanContext().spanId), // a failure is logged within
+    )
+    expect((await recording.metrics())['offshoot.schedule.duration']).toMatchObject([
+      { labels: { ...attributes, 'error.type': 'TypeError' }, value: { count: 1 } },
+      { labels: attributes, value: { count: 1 } },
+    ])
   })
 
   it('that its domain no longer has is forgotten; another domain’s is not', async () => {
