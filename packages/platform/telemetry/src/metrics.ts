@@ -7,6 +7,7 @@ import {
   type ObservableGauge,
   metrics as otel,
 } from '@opentelemetry/api'
+import { on } from './on.ts'
 import {
   type CounterName,
   type GaugeName,
@@ -46,11 +47,13 @@ function make(meter: Meter, name: MetricName): Instrument {
 
 /** Adds a duration, in seconds. */
 export function record<Name extends HistogramName>(name: Name, seconds: number, labels: LabelsOf<Name>): void {
+  if (!on.metrics) return
   const histogram = instrumentOf(name) as Histogram
   histogram.record(seconds, labels as Attributes)
 }
 
 export function count<Name extends CounterName>(name: Name, labels: LabelsOf<Name>, by = 1): void {
+  if (!on.metrics) return
   const counter = instrumentOf(name) as Counter
   counter.add(by, labels as Attributes)
 }

@@ -19,6 +19,7 @@ import {
 import { Clean } from './clean.ts'
 import { hearComplaints } from './complaints.ts'
 import { instrument } from './instrumented.ts'
+import { on } from './on.ts'
 import { setRunning, type Telemetry } from './running.ts'
 import type { TelemetrySettings } from './settings.ts'
 
@@ -53,6 +54,7 @@ export async function startTelemetry(settings: TelemetrySettings): Promise<Telem
     if (recentTraces) spanProcessors.push(recentTraces)
     const provider = new TracerProvider({ resource, sampler: samplerOf(settings), spanProcessors, spanLimits })
     trace.setGlobalTracerProvider(provider)
+    on.traces = true
     endings.push(() => provider.shutdown())
     instrument(provider)
   }
@@ -102,6 +104,7 @@ async function startMetrics(
   const views = [{ instrumentName: '*', aggregationCardinalityLimit: mostSeries }]
   const provider = new sdk.MeterProvider({ resource, readers, views })
   metrics.setGlobalMeterProvider(provider)
+  on.metrics = true
   registerInstrumentations({ instrumentations: [new RuntimeNodeInstrumentation()], meterProvider: provider })
   const { observeProcess } = await import('./process-gauges.ts')
   observeProcess()

@@ -1,6 +1,7 @@
 import {
   type Context,
   context,
+  INVALID_SPAN_CONTEXT,
   isSpanContextValid,
   type Link,
   ROOT_CONTEXT,
@@ -10,10 +11,13 @@ import {
   TraceFlags,
   trace,
 } from '@opentelemetry/api'
+import { on } from './on.ts'
 import { framesOf, safeMessage } from './redaction.ts'
 import { type AttributesOf, type SpanKey, spans } from './registry.ts'
 
 const tracer = trace.getTracer('offshoot')
+/** What spans are while nothing is traced. */
+const nothing = trace.wrapSpanContext(INVALID_SPAN_CONTEXT)
 
 export interface SpanOptions<Key extends SpanKey> {
   attributes?: AttributesOf<Key>
@@ -34,6 +38,7 @@ const kinds = {
 
 /** Begins a span of a registered kind. Whoever begins it ends it, with `endSpan`. */
 export function startSpan<Key extends SpanKey>(key: Key, name: string, options: SpanOptions<Key> = {}): Span {
+  if (!on.traces) return nothing
   const { attributes, parent, links, startTime } = options
   return tracer.startSpan(name, { kind: kinds[spans[key].kind], attributes, links, startTime }, parent)
 }
@@ -66,11 +71,13 @@ export function endFailed(span: Span, type: string): void {
 
 /** Does `work` within a span that somebody else ends. */
 export function within<T>(span: Span, work: () => T): T {
+  if (!on.traces) return work()
   return context.with(trace.setSpan(context.active(), span), work)
 }
 
 /** Does `work` as a part of nothing: what it begins belongs to several, or outlasts whoever happens to begin it. */
 export function apart<T>(work: () => T): T {
+  if (!on.traces) return work()
   return context.with(ROOT_CONTEXT, work)
 }
 
@@ -87,6 +94,7 @@ export async function inSpan<Key extends SpanKey, T>(
   options: SpanOptions<Key>,
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
+  if (!on.traces) return work(nothing)
   const span = startSpan(key, name, options)
   try {
     const result = await context.with(trace.setSpan(options.parent ?? context.active(), span), work, undefined, span)
@@ -128,5 +136,6 @@ export function parentFrom(text: string | null | undefined): Context {
 
 /** Does `work` as a part of what `traceparentOf` wrote elsewhere. */
 export function continuing<T>(text: string | undefined, work: () => T): T {
+  if (!on.traces) return work()
   return context.with(parentFrom(text), work)
 }

@@ -17,6 +17,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import { Clean } from './clean.ts'
 import { instrument } from './instrumented.ts'
+import { on } from './on.ts'
 
 /** What was measured: by the metric's name, each series with its labels. */
 export type Measured = Record<string, { labels: Record<string, unknown>; value: unknown }[]>
@@ -62,6 +63,7 @@ function begin(): Recording {
   let instrumented = false
   const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
   const reader = new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 2 ** 30 })
+  Object.assign(on, { traces: true, metrics: true })
   otelMetrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
 
   return {
