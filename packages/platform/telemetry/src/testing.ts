@@ -10,6 +10,7 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import {
   InMemorySpanExporter,
+  ParentBasedSampler,
   type ReadableSpan,
   SamplingDecision,
   SimpleSpanProcessor,
@@ -54,9 +55,13 @@ function begin(): Recording {
       generateTraceId: () => randomBytes(16).toString('hex'),
       generateSpanId: () => (++begun).toString(16).padStart(16, '0'),
     },
-    sampler: {
-      shouldSample: () => ({ decision: recorded ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD }),
-    },
+    sampler: new ParentBasedSampler({
+      root: {
+        shouldSample: () => ({
+          decision: recorded ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD,
+        }),
+      },
+    }),
     spanProcessors: [new Clean(), new SimpleSpanProcessor({ exporter })],
   })
   trace.setGlobalTracerProvider(provider)
