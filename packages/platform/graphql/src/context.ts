@@ -13,6 +13,8 @@ export interface GraphQLContext {
   readonly requestId: string
   /** The tenant that the request acts in; null when none was named or could be told. */
   readonly tenant: TenantId | null
+  /** The tenant's plan, by which metrics are labelled; null without a tenant. */
+  readonly plan: Plan | null
   /** Null when nobody is signed in. Throws the `Problem` that kept the caller from being told: a bad credential, or a tenant that is not theirs. */
   viewer(): Viewer | null
   /** The client of a contract, acting for the caller. Its calls fail with that same `Problem`. */

@@ -7,6 +7,7 @@ import type { GraphQLContext } from './context.ts'
 import { entityRef } from './entity.ts'
 import { decimalOf } from './money.ts'
 import { DateTime, Day, Decimal } from './scalars.ts'
+import { traceFields } from './traced-fields.ts'
 
 type Types = PothosSchemaTypes.ExtendDefaultTypes<{
   Context: GraphQLContext
@@ -81,6 +82,7 @@ export function buildSchema(parts: readonly SchemaPart[]): GraphQLSchema {
         )
     }
   }
+  traceFields(schema)
   return schema
 }
 

@@ -8,6 +8,7 @@ import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga'
 import type { GraphQLContext } from './context.ts'
 import { publicError } from './errors.ts'
+import { traceOperations } from './traced-operations.ts'
 
 /** How much one operation may ask for. Page sizes are bounded by the schema itself. */
 export const limits = { depth: 12, aliases: 30, tokens: 2_000 }
@@ -40,13 +41,19 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
   const { schema, path, production, onUnexpected } = options
   const requestIds = new WeakMap<Request, string>()
   const maskError = (error: unknown) => publicError(error, { hints: !production })
+  const tracing = traceOperations((error) => maskError(error).extensions.code as string)
   /** The last thing that happens to a result: Yoga masks what is thrown, but not what validation finds. */
   const maskAndLog: Plugin = {
     onResultProcess({ request, result, setResult }) {
       if (!('errors' in result) || !result.errors) return
       const errors = result.errors.map(maskError).sort(byPath)
       for (const { originalError } of errors) if (originalError) onUnexpected(originalError, requestIds.get(request))
-      setResult({ ...result, errors })
+      const trace = tracing.traceOf(request)
+      const leads = ({ extensions: { code } }: GraphQLError) => !production || code === 'INTERNAL'
+      setResult({
+        ...result,
+        errors: errors.map((error) => (trace && leads(error) ? withTrace(error, trace) : error)),
+      })
     },
   }
   return createYoga<ServerContext, GraphQLContext>({
@@ -66,10 +73,12 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
     context: async ({ request, req }) => {
       const context = await options.context(req)
       requestIds.set(request, context.requestId)
+      tracing.identified(request, context)
       return context
     },
     maskedErrors: { maskError },
     plugins: [
+      tracing.plugin,
       onlyJsonByPost,
       maskAndLog,
       maxDepthPlugin({ n: limits.depth, ...tooMuch('TOO_DEEP', `Fields are nested more than ${limits.depth} deep.`) }),
@@ -78,6 +87,13 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
       ...(production ? [useDisableIntrospection()] : []),
     ],
   })
+}
+
+/** The same error with what leads to its trace. A copy: the same document's errors are kept for the next who sends it. */
+function withTrace(error: GraphQLError, traceId: string): GraphQLError {
+  const { message, nodes, source, positions, path, originalError } = error
+  const extensions = { ...error.extensions, traceId }
+  return new GraphQLError(message, { nodes, source, positions, path, originalError, extensions })
 }
 
 /** Fields fail in any order; the same answer is the same text all the same. */

@@ -16,6 +16,7 @@ const globex = TenantId.parse('01890000-0000-7000-8000-00000000000b')
 const context = (tenant: TenantId | null = acme): GraphQLContext => ({
   requestId: 'r',
   tenant,
+  plan: tenant && 'free',
   viewer: () => null,
   client: () => expect.unreachable(),
 })

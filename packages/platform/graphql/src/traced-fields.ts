@@ -1,0 +1,191 @@
+import { endSpan, record, recordedSpan, startSpan, within } from '@offshoot/telemetry'
+import {
+  defaultFieldResolver,
+  type GraphQLField,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  isObjectType,
+} from 'graphql'
+import { publicError } from './errors.ts'
+
+type Span = ReturnType<typeof startSpan>
+type SpanContext = ReturnType<Span['spanContext']>
+type Resolve = NonNullable<GraphQLField<unknown, object>['resolve']>
+
+/**
+ * Spans for the fields that have to wait for something, and durations for those of Query and Mutation. Done once, over the whole schema: fields that are known to
+ * read a value stay as they are.
+ */
+export function traceFields(schema: GraphQLSchema): void {
+  const roots = [schema.getQueryType(), schema.getMutationType()]
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue
+    for (const field of Object.values(type.getFields())) {
+      const { resolve, extensions } = field
+      if (!resolve || resolve === defaultFieldResolver || 'pothosExposedField' in extensions) continue
+      const name = `${type.name}.${field.name}`
+      field.resolve = traced(name, roots.includes(type) ? measured(name, resolve) : resolve)
+    }
+  }
+}
+
+/** As many fields of one name have a span in one operation: the hundredth of a list says what the tenth does. */
+const mostAlike = 10
+const alike = new WeakMap<object, Map<string, number>>()
+
+function traced(name: string, resolve: Resolve): Resolve {
+  return (parent, args, context, info) => {
+    const outer = recordedSpan()
+    if (!outer) return resolve(parent, args, context, info)
+    return new FieldSpan(outer, name, context, info).around(() => resolve(parent, args, context, info))
+  }
+}
+
+function measured(name: string, resolve: Resolve): Resolve {
+  return (parent, args, context, info) => {
+    const began = performance.now()
+    const done = (code?: string) =>
+      record('graphql.server.field.duration', (performance.now() - began) / 1000, {
+        'graphql.field.name': name,
+        ...(code && { 'error.type': code }),
+      })
+    const failed = (error: unknown): never => {
+      done(codeOf(error))
+      throw error
+    }
+    try {
+      const result = resolve(parent, args, context, info)
+      if (isPromise(result))
+        return result.then((value) => {
+          done()
+          return value
+        }, failed)
+      done()
+      return result
+    } catch (error) {
+      return failed(error)
+    }
+  }
+}
+
+const codeOf = (error: unknown) => publicError(error, { hints: false }).extensions.code as string
+const isPromise = (value: unknown): value is Promise<unknown> =>
+  typeof (value as Promise<unknown> | null | undefined)?.then === 'function'
+
+/**
+ * A field's span before it is known whether the field needs one: it begins when something begins within it, or when the resolver's answer is still to come. A field that
+ * only reads a value causes none.
+ */
+class FieldSpan implements Span {
+  readonly #outer: Span
+  readonly #name: string
+  readonly #operation: object
+  readonly #info: GraphQLResolveInfo
+  #begun: Span | undefined
+
+  constructor(outer: Span, name: string, operation: object, info: GraphQLResolveInfo) {
+    this.#outer = outer
+    this.#name = name
+    this.#operation = operation
+    this.#info = info
+  }
+
+  around(work: () => unknown): unknown {
+    let result: unknown
+    try {
+      result = within(this, work)
+    } catch (error) {
+      this.#settle(error)
+      throw error
+    }
+    if (isPromise(result)) {
+      this.#span()
+      return result.then(
+        (value) => {
+          this.#settle()
+          return value
+        },
+        (error) => {
+          this.#settle(error)
+          throw error
+        },
+      )
+    }
+    if (Array.isArray(result) && result.some(isPromise)) {
+      this.#span()
+      Promise.allSettled(result).then(() => this.#settle())
+    } else this.#settle()
+    return result
+  }
+
+  /** Begun when it is first needed. The outer span when there were enough like it. */
+  #span(): Span {
+    this.#begun ??= this.#isOneOfMany() ? this.#outer : this.#begin()
+    return this.#begun
+  }
+
+  /** What begins after that is a part of the outer span. */
+  #settle(error?: unknown): void {
+    if (this.#begun && this.#begun !== this.#outer) endSpan(this.#begun, error)
+    else this.#begun = this.#outer
+  }
+
+  #begin(): Span {
+    const attributes = { 'graphql.field.name': this.#name, 'graphql.field.path': pathOf(this.#info) }
+    return within(this.#outer, () => startSpan('graphql.field', `resolve ${this.#name}`, { attributes }))
+  }
+
+  #isOneOfMany(): boolean {
+    const counts = alike.get(this.#operation) ?? new Map<string, number>()
+    const count = (counts.get(this.#name) ?? 0) + 1
+    alike.set(this.#operation, counts.set(this.#name, count))
+    return count > mostAlike
+  }
+
+  spanContext(): SpanContext {
+    return this.#span().spanContext()
+  }
+  isRecording(): boolean {
+    return true
+  }
+  setAttribute(...args: Parameters<Span['setAttribute']>): this {
+    this.#span().setAttribute(...args)
+    return this
+  }
+  setAttributes(...args: Parameters<Span['setAttributes']>): this {
+    this.#span().setAttributes(...args)
+    return this
+  }
+  addEvent(...args: Parameters<Span['addEvent']>): this {
+    this.#span().addEvent(...args)
+    return this
+  }
+  addLink(...args: Parameters<Span['addLink']>): this {
+    this.#span().addLink(...args)
+    return this
+  }
+  addLinks(...args: Parameters<Span['addLinks']>): this {
+    this.#span().addLinks(...args)
+    return this
+  }
+  setStatus(...args: Parameters<Span['setStatus']>): this {
+    this.#span().setStatus(...args)
+    return this
+  }
+  updateName(...args: Parameters<Span['updateName']>): this {
+    this.#span().updateName(...args)
+    return this
+  }
+  recordException(...args: Parameters<Span['recordException']>): void {
+    this.#span().recordException(...args)
+  }
+  /** Its field ends it. */
+  end(): void {}
+}
+
+/** `orders.nodes.0.customer` */
+function pathOf({ path }: GraphQLResolveInfo): string {
+  const keys: (string | number)[] = []
+  for (let at: typeof path | undefined = path; at; at = at.prev) keys.unshift(at.key)
+  return keys.join('.')
+}
