@@ -16,6 +16,7 @@ import {
 } from '@offshoot/host'
 import type { Mailer } from '@offshoot/mail'
 import { edge, Problem, unavailable } from '@offshoot/rpc'
+import { record, recordedSpan } from '@offshoot/telemetry'
 import type { RecentTraces } from '@offshoot/telemetry/recent-traces'
 import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
@@ -94,9 +95,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     schema: publicSchema(),
     path: graphqlPath,
     production,
-    context: (request) => {
-      const { headers, hostname, host, id } = request as IdentifiedRequest
-      return contextOf({ requestId: id, headers, hostname: hostname ?? '', host: host ?? '' })
+    context: async (request) => {
+      const { headers, hostname, host, id, span } = request as IdentifiedRequest
+      const context = await contextOf({ requestId: id, headers, hostname: hostname ?? '', host: host ?? '' })
+      if (context.tenant) span?.setAttribute('tenant.id', context.tenant)
+      return context
     },
     onUnexpected: (error, requestId) => log.error({ err: error, requestId }, 'a request failed unexpectedly'),
   })
@@ -106,7 +109,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   app.disable('etag')
   app.set('trust proxy', options.trustProxy)
   app.set('query parser', 'simple')
-  app.use(identify, logRequests(log), health(host, flags, elsewhere))
+  const routes = [graphqlPath, '/', ...domains.flatMap(({ definition }) => definition.routes?.path ?? []), '/dev']
+  app.use(identify, health(host, flags, elsewhere), observeRequests(routes), logRequests(log))
   app.use(
     helmet({
       strictTransportSecurity: production,
@@ -151,7 +155,7 @@ function routesOf(domain: string, host: Host, elsewhere: Elsewhere | undefined):
   }
 }
 
-type IdentifiedRequest = Request & { id: string }
+type IdentifiedRequest = Request & { id: string; span?: ReturnType<typeof recordedSpan> }
 
 /** Every request has an id: the caller's (`x-request-id`), or a new one. The answer carries it, and so does every line that is logged for it. */
 const identify: RequestHandler = (request, response, next) => {
@@ -160,6 +164,32 @@ const identify: RequestHandler = (request, response, next) => {
   ;(request as IdentifiedRequest).id = id
   response.setHeader('x-request-id', id)
   next()
+}
+
+/** Methods that have a series of their own (semantic conventions: `http.request.method`). */
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'])
+
+/** Names the span of a request for its route, and measures it. What is below none of the `routes` has none: its path is anybody's. */
+function observeRequests(routes: readonly string[]): RequestHandler {
+  return (request, response, next) => {
+    const began = performance.now()
+    const identified = request as IdentifiedRequest
+    const method = methods.has(request.method) ? request.method : '_OTHER'
+    const route = routes.find(
+      (route) => request.path === route || (route !== '/' && request.path.startsWith(`${route}/`)),
+    )
+    identified.span = recordedSpan()
+    identified.span?.updateName(route ? `${method} ${route}` : method)
+    identified.span?.setAttributes({ 'offshoot.request.id': identified.id, ...(route && { 'http.route': route }) })
+    response.once('close', () => {
+      record('http.server.request.duration', (performance.now() - began) / 1000, {
+        'http.request.method': method,
+        'http.response.status_code': response.statusCode,
+        ...(route && { 'http.route': route }),
+      })
+    })
+    next()
+  }
 }
 
 function logRequests(log: Logger): RequestHandler {

@@ -80,6 +80,7 @@ export function requestContexts({
     return {
       requestId,
       tenant: caller.identity.tenant,
+      plan: caller.identity.plan,
       viewer() {
         if (failure) throw failure
         if (!actor) return null
