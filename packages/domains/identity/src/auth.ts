@@ -40,6 +40,7 @@ export function createAuth(platform: Platform, global: PrismaClient) {
     secret: sessionSecret(platform.secret),
     trustedOrigins: [new URL(publicUrl).origin, tenantOrigins(publicUrl)],
     telemetry: { enabled: false },
+    experimental: { instrumentation: { enabled: false } }, // its spans have names and attributes of their own; ours tell what it asks the database
     database: prismaAdapter(hidingTakenAddresses(global), { provider: 'postgresql' }),
     plugins: [bearer({ requireSignature: true })],
 
