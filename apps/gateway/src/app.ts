@@ -19,10 +19,17 @@ import { edge, Problem, unavailable } from '@offshoot/rpc'
 import { record, recordedSpan } from '@offshoot/telemetry'
 import type { RecentTraces } from '@offshoot/telemetry/recent-traces'
 import cors from 'cors'
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
 import { devPages } from './dev-pages.ts'
+import { devTraces } from './dev-traces.ts'
 import { homePage } from './home-page.ts'
 import { publicSchema } from './public-schema.ts'
 import { requestContexts } from './request-context.ts'
@@ -97,7 +104,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     production,
     context: async (request) => {
       const { headers, hostname, host, id, span } = request as IdentifiedRequest
-      const context = await contextOf({ requestId: id, headers, hostname: hostname ?? '', host: host ?? '' })
+      const signal = untilGone((request as Request).res!)
+      const context = await contextOf({ requestId: id, headers, hostname: hostname ?? '', host: host ?? '', signal })
       if (context.tenant) span?.setAttribute('tenant.id', context.tenant)
       return context
     },
@@ -133,6 +141,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   if (!production) app.get(graphqlPath, allowGraphiQL)
   app.all(graphqlPath, express.raw({ type: () => true, limit: largestBody }), refuseEmpty, graphql as RequestHandler)
   if (!production) app.use(devPages(mailer))
+  if (!production && options.traces) app.use(devTraces(options.traces))
   app.use(homePage({ domains, elsewhere, production }))
   app.use((_, response) => {
     response
@@ -153,6 +162,15 @@ function routesOf(domain: string, host: Host, elsewhere: Elsewhere | undefined):
     else if (here) here(request, response, next)
     else next(unavailable('SERVICE', 'A part of the product is not available at the moment. Try again.'))
   }
+}
+
+/** Aborted when the client goes before it has its answer. */
+function untilGone(response: Response): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  return gone.signal
 }
 
 type IdentifiedRequest = Request & { id: string; span?: ReturnType<typeof recordedSpan> }

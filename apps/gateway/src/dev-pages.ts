@@ -13,7 +13,10 @@ export function devPages(mailer: Mailer): Router {
         `<article><header><strong>${escapeHtml(subject)}</strong><br><small>to ${escapeHtml(to)}, ${escapeHtml(at)}</small></header><pre>${linked(escapeHtml(text))}</pre></article>`,
     )
     response.send(
-      page('Mail', `<h1>Mail</h1><p>Caught instead of sent, newest first.</p>${items.join('') || '<p>None yet.</p>'}`),
+      page(
+        'Mail',
+        `<h1>Mail</h1><p>Caught instead of sent, newest first. <a href="/dev/traces">Traces</a> show why.</p>${items.join('') || '<p>None yet.</p>'}`,
+      ),
     )
   })
   return router

@@ -36,7 +36,7 @@ function picker(): string {
     ({ slug, name }) => `<article data-tenant="${slug}"><strong>${name}</strong><div>Sign in first.</div></article>`,
   )
   return `
-<p><a href="/graphql">GraphiQL</a> · <a href="/dev/mail">mail</a> · <a href="/readyz">readiness</a></p>
+<p><a href="/graphql">GraphiQL</a> · <a href="/dev/mail">mail</a> · <a href="/dev/traces">traces</a> · <a href="/readyz">readiness</a></p>
 <h2>Who sees what</h2>
 <p>Sign in as a demo user with one click (password <code data-password>${demo.password}</code>):</p>
 <p>${users.join('')}</p>
