@@ -19,6 +19,7 @@ import {
 import { Clean } from './clean.ts'
 import { hearComplaints } from './complaints.ts'
 import { instrument } from './instrumented.ts'
+import { loadedLater } from './loaded-later.ts'
 import { on } from './on.ts'
 import { setRunning, type Telemetry } from './running.ts'
 import type { TelemetrySettings } from './settings.ts'
@@ -48,8 +49,11 @@ export async function startTelemetry(settings: TelemetrySettings): Promise<Telem
   if (settings.otlp.traces || recentTraces) {
     const spanProcessors: SpanProcessor[] = [new Clean()]
     if (settings.otlp.traces) {
-      const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto')
-      spanProcessors.push(new BatchSpanProcessor({ exporter: new OTLPTraceExporter(), ...spanQueue }))
+      const exporter = loadedLater(async () => {
+        const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto')
+        return new OTLPTraceExporter()
+      })
+      spanProcessors.push(new BatchSpanProcessor({ exporter, ...spanQueue }))
     }
     if (recentTraces) spanProcessors.push(recentTraces)
     const provider = new TracerProvider({ resource, sampler: samplerOf(settings), spanProcessors, spanLimits })
@@ -85,10 +89,13 @@ async function startMetrics(
   ])
   const readers = []
   if (otlp.metrics) {
-    const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-proto')
+    const exporter = loadedLater(async () => {
+      const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-proto')
+      return new OTLPMetricExporter()
+    })
     readers.push(
       new sdk.PeriodicExportingMetricReader({
-        exporter: new OTLPMetricExporter(),
+        exporter,
         exportIntervalMillis: metricInterval,
         exportTimeoutMillis: Math.min(metricInterval, 10_000),
       }),
@@ -113,13 +120,14 @@ async function startMetrics(
 }
 
 async function startLogs(resource: Resource, endings: (() => Promise<unknown>)[]): Promise<void> {
-  const [{ BatchLogRecordProcessor, LoggerProvider }, { OTLPLogExporter }] = await Promise.all([
-    import('@opentelemetry/sdk-logs'),
-    import('@opentelemetry/exporter-logs-otlp-proto'),
-  ])
+  const { BatchLogRecordProcessor, LoggerProvider } = await import('@opentelemetry/sdk-logs')
+  const exporter = loadedLater(async () => {
+    const { OTLPLogExporter } = await import('@opentelemetry/exporter-logs-otlp-proto')
+    return new OTLPLogExporter()
+  })
   const provider = new LoggerProvider({
     resource,
-    processors: [new BatchLogRecordProcessor({ exporter: new OTLPLogExporter(), ...lineQueue })],
+    processors: [new BatchLogRecordProcessor({ exporter, ...lineQueue })],
   })
   logs.setGlobalLoggerProvider(provider)
   endings.push(() => provider.shutdown())
