@@ -105,7 +105,7 @@ function axisOf(spans: readonly RecordedSpan[]): Axis {
   }
 }
 
-function tracePage({ id, spans, dropped }: RecordedTrace): string {
+function tracePage({ id, name, spans, dropped }: RecordedTrace): string {
   const known = new Set(spans.map((span) => span.id))
   const children = Map.groupBy(spans, ({ parent }) => (parent && known.has(parent) ? parent : ''))
   const axis = axisOf(spans)
@@ -125,7 +125,7 @@ function tracePage({ id, spans, dropped }: RecordedTrace): string {
       `<i style="margin-left:${percent(axis.at(at))}" title="${duration(left)} in which nothing happened">${duration(left)}</i>`,
   )
   return `${style}<p><a href="/dev/traces">Traces</a></p>
-<header><h1>${escapeHtml(children.get('')?.[0]?.name ?? 'Trace')}</h1>
+<header><h1>${escapeHtml(name)}</h1>
 <p>${clock(first.start)}, <strong>${duration(end - first.start)}</strong>, ${spans.length} spans${dropped ? ` and ${dropped} more that were not kept` : ''} · <code>${escapeHtml(id)}</code></p>
 <p>${domains.map(chip).join(' ')}</p></header>
 <div class="waterfall"><div class="axis"><span>0</span>${breaks.join('')}<span>${duration(end - first.start)}</span></div>${rows.join('')}</div>`
@@ -146,7 +146,7 @@ function rowOf(span: RecordedSpan, depth: number, axis: Axis, began: number): st
   return `<details class="span${span.failed ? ' failed' : ''}"><summary>
 <span class="name" style="padding-left:${Math.min(depth, 20) * 0.9}rem">${domain ? chip(domain) : `<b class="chip plain">${span.kind}</b>`} ${escapeHtml(span.name)}</span>
 <span class="took">${duration(span.duration)}</span>
-<span class="track"><span class="${colorOf(domain)}" style="margin-left:${percent(from)};width:${percent(to - from)}"></span></span></summary>
+<span class="track"><span style="${domain ? `--hue:${hueOf(domain)};` : '--saturation:0%;'}margin-left:${percent(from)};width:${percent(to - from)}"></span></span></summary>
 <div class="told"><p>${escapeHtml(span.kind)}, from ${duration(span.start - began)} on${span.failed ? ', <strong class="mark">failed</strong>' : ''}</p>${tableOf(attributes)}${events.join('')}${links.length > 0 ? `<p>links to ${links.join(', ')}</p>` : ''}</div></details>`
 }
 
@@ -155,16 +155,13 @@ function tableOf(entries: readonly [string, string][]): string {
   return `<table>${entries.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td><code>${escapeHtml(value)}</code></td></tr>`).join('')}</table>`
 }
 
-const chip = (domain: string) => `<b class="chip ${colorOf(domain)}">${escapeHtml(domain)}</b>`
+const chip = (domain: string) => `<b class="chip" style="--hue:${hueOf(domain)}">${escapeHtml(domain)}</b>`
 
-const hues = 8
-
-/** The same for a domain each time, whichever there are. */
-function colorOf(domain: string | undefined): string {
-  if (!domain) return 'color-none'
-  let sum = 0
-  for (const character of domain) sum = (sum * 31 + character.charCodeAt(0)) % 1_000_003
-  return `color-${sum % hues}`
+/** A hue for each domain, the same each time, whichever there are. */
+function hueOf(domain: string): number {
+  let hue = 0
+  for (const character of domain) hue = (hue * 212 + character.charCodeAt(0)) % 360
+  return hue
 }
 
 const percent = (part: number) => `${(part * 100).toFixed(2)}%`
@@ -175,8 +172,6 @@ function duration(ms: number): string {
   if (ms < 1_000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
   return `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 1)} s`
 }
-
-const colors = [150, 205, 262, 320, 20, 45, 95, 230].map((hue, n) => `.color-${n}{--hue:${hue}}`).join('')
 
 const style = `<style>
 body{max-width:82rem}
@@ -200,8 +195,7 @@ input:not([type=checkbox]){font:inherit;padding:.3rem .6rem;border:1px solid var
 .span summary:focus-visible{outline:2px solid var(--accent);outline-offset:-2px}
 .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.took{text-align:right;padding-right:.8rem;font-variant-numeric:tabular-nums;opacity:.75;font-size:.78rem}
 .track{display:block;height:.8rem;border-radius:.2rem;background:linear-gradient(90deg,var(--line) 1px,transparent 1px) 0/25% 100%}
-.track span{display:block;height:100%;min-width:2px;border-radius:.2rem;background:hsl(var(--hue) 52% 48%)}.track .color-none{background:color-mix(in srgb,currentColor 45%,transparent)}
+.track span{display:block;height:100%;min-width:2px;border-radius:.2rem;background:hsl(var(--hue,0) var(--saturation,52%) 50%)}
 .failed .name{color:#b3402e;font-weight:600}.failed .track span{background:#c8452f}
 .told{padding:.4rem 1rem 1rem 2rem;border-bottom:1px solid var(--line);font-size:.84rem}.told th{font-weight:400;opacity:.75;width:16rem}.told td{overflow-wrap:anywhere}.told p{margin:.3rem 0}
-@media (max-width:48rem){.axis,.span summary{grid-template-columns:1fr 4rem}.axis{display:none}.track{grid-column:1/3}.traces td:nth-child(4),.traces th:nth-child(4),.traces td:nth-child(6),.traces th:nth-child(6){display:none}.traces td{white-space:normal}.told th{width:auto}}
-${colors}</style>`
+@media (max-width:48rem){.axis,.span summary{grid-template-columns:1fr 4rem}.axis{display:none}.track{grid-column:1/3}.traces td:nth-child(4),.traces th:nth-child(4),.traces td:nth-child(6),.traces th:nth-child(6){display:none}.traces td{white-space:normal}.told th{width:auto}}</style>`

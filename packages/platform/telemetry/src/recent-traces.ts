@@ -19,6 +19,8 @@ export interface RecordedSpan {
 
 export interface RecordedTrace {
   id: string
+  /** As in its summary. */
+  name: string
   /** In the order in which they began. */
   spans: RecordedSpan[]
   /** Spans that were more than are kept of one trace. */
@@ -27,7 +29,7 @@ export interface RecordedTrace {
 
 export interface TraceSummary {
   id: string
-  /** The name of what it began with. */
+  /** What it began with: the operation of a GraphQL request, otherwise the first span. */
   name: string
   /** In ms since the epoch. */
   start: number
@@ -97,7 +99,9 @@ export class RecentTraces implements SpanProcessor {
 
   find(id: string): RecordedTrace | undefined {
     const trace = this.#traces.get(id)
-    return trace && { id, spans: trace.spans.toSorted((a, b) => a.start - b.start), dropped: trace.dropped }
+    if (!trace) return undefined
+    const { spans, dropped } = trace
+    return { id, name: summaryOf(id, spans, dropped).name, spans: spans.toSorted((a, b) => a.start - b.start), dropped }
   }
 }
 
@@ -108,7 +112,7 @@ function summaryOf(id: string, spans: readonly RecordedSpan[], dropped: number):
   const valuesOf = (name: string) => [...new Set(spans.flatMap(({ attributes }) => attributes[name] ?? []))]
   return {
     id,
-    name: roots[0]?.name ?? spans[0]!.name,
+    name: nameOf(roots[0] ?? spans[0]!, spans),
     start,
     duration: Math.max(...spans.map((span) => span.start + span.duration)) - start,
     spans: spans.length + dropped,
@@ -116,6 +120,12 @@ function summaryOf(id: string, spans: readonly RecordedSpan[], dropped: number):
     domains: valuesOf('domain').sort(),
     tenants: valuesOf('tenant.id'),
   }
+}
+
+/** A request is known by its operation. */
+function nameOf({ name, kind }: RecordedSpan, spans: readonly RecordedSpan[]): string {
+  const operation = spans.find(({ attributes }) => 'graphql.operation.type' in attributes)
+  return kind === 'server' && operation ? operation.name : name
 }
 
 function recorded(span: ReadableSpan, start = milliseconds(span.startTime)): RecordedSpan {
