@@ -25,6 +25,8 @@ export interface RequestFacts {
   hostname: string
   /** The same with the port, when there is one. */
   host: string
+  /** Aborted when the client is gone: then nobody needs what is still being worked on. */
+  signal: AbortSignal
 }
 
 /**
@@ -45,9 +47,15 @@ export function requestContexts({
 }) {
   const slugOf = slugReader(tenantHost)
 
-  return async function contextOf({ requestId, headers, hostname, host }: RequestFacts): Promise<GraphQLContext> {
+  return async function contextOf({
+    requestId,
+    headers,
+    hostname,
+    host,
+    signal,
+  }: RequestFacts): Promise<GraphQLContext> {
     const deadline = performance.now() + requestBudget
-    const resolver = createClient(identity, link, tokens, { identity: edge, deadline, requestId })
+    const resolver = createClient(identity, link, tokens, { identity: edge, deadline, requestId, signal })
     const cookie = cookieOf(headers)
     const credential = bearerOf(headers) ?? cookie
     let actor: ResolvedActor | undefined
@@ -72,7 +80,7 @@ export function requestContexts({
       }
     }
 
-    const caller = { identity: actor?.identity ?? anonymous, deadline, requestId }
+    const caller = { identity: actor?.identity ?? anonymous, deadline, requestId, signal }
     const clients = new Map<Contract, Client<Contract>>()
     const clientOf = <C extends Contract>(contract: C) =>
       failure ? failingClient(contract, failure) : createClient(contract, link, tokens, caller)

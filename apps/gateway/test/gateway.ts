@@ -3,6 +3,7 @@ import type { Flags } from '@offshoot/flags'
 import { demo, listen } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
 import {
+  type Apart,
   startApart,
   TEST_APP_SECRET,
   type TestDatabase,
@@ -35,6 +36,8 @@ export interface TestGateway extends Gateway {
   database: TestDatabase
   /** Every statement sent on behalf of a tenant since it was last emptied. */
   statements: { sql: string; tenant: string }[]
+  /** What runs beside it. */
+  apart: Apart
   logged: string[]
   flags: TestFlags
   mails: ReturnType<typeof catchingMailer>['caught']
@@ -55,6 +58,8 @@ export interface TestGatewayOptions {
   events?: boolean
   /** Over which NATS server, where PostgreSQL is not to carry them. */
   natsUrl?: string
+  /** The domains that run apart do, but the gateway has all of them itself until `apart.divide`. */
+  undivided?: boolean
   /** Others than those that the test switches itself. */
   flags?: Flags
 }
@@ -65,6 +70,7 @@ export async function testGateway({
   beside,
   events = false,
   natsUrl,
+  undivided,
   flags: others,
 }: TestGatewayOptions = {}): Promise<TestGateway> {
   const database = beside?.database ?? (await topologyDatabase(domains))
@@ -88,7 +94,7 @@ export async function testGateway({
   }
   const platform = { secret: TEST_APP_SECRET, publicUrl: url, production, mailer, flags: others ?? flags, log }
   const actions = Object.assign({}, ...domains.map(({ contract }) => contract.actions))
-  const apart = await startApart({ ...common, platform: { ...platform, actions } })
+  const apart = await startApart({ ...common, undivided, platform: { ...platform, actions } })
   const gateway = await createGateway({
     ...common,
     ...platform,
@@ -137,6 +143,7 @@ export async function testGateway({
     url,
     database,
     statements,
+    apart,
     logged,
     flags,
     mails: mailer.caught,

@@ -14,13 +14,13 @@ export type Link = (
 
 /** The link to domains of this process. Values are copied and validated on the way, as on the wire, so that nothing can tell which link it used. */
 export function localLink(servers: ReadonlyMap<string, CallServer>): Link {
-  return (contract, call, input, headers) => {
+  return (contract, call, input, headers, caller) => {
     const server = servers.get(contract.name)
     if (!server)
       throw new Error(
         `No domain here serves the contract '${contract.name}'. Host it in this app, or configure where it runs.`,
       )
-    return server.handle(call, input, headers)
+    return server.handle(call, input, headers, caller?.signal)
   }
 }
 

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestDatabase, testDatabase } from '@offshoot/data/testing'
@@ -39,26 +40,57 @@ export interface Apart {
   elsewhere: Elsewhere | undefined
   /** The whole product as one host, with `main` as the process under test, which from now on serves the others' calls. */
   together(main: Host): Host
+  /** The apps beside, by name. */
+  apps: ReadonlyMap<string, AppApart>
+  /** Changes the topology while all of it runs: from now on these domains, each an app that runs, are apart. */
+  divide(apart: readonly string[]): void
   stop(): Promise<void>
 }
 
+export interface AppApart {
+  url: string
+  /** What it serves. */
+  listener: RequestListener
+  /** Has it answer otherwise, as a service does that is in trouble. */
+  serve(listener: RequestListener): void
+  /** Takes it off the network; `start` puts it back. */
+  stop(): Promise<void>
+  start(): Promise<void>
+}
+
+export interface ApartOptions extends Omit<HostOptions, 'elsewhere'> {
+  /** The apps run, but everything is in the process under test until the test says `divide`. */
+  undivided?: boolean
+}
+
 /** Starts the domains that run apart in this topology: each behind a port of 127.0.0.1 of its own, calling the others as they call it. */
-export async function startApart(options: Omit<HostOptions, 'elsewhere'>): Promise<Apart> {
+export async function startApart({ undivided = false, ...options }: ApartOptions): Promise<Apart> {
   const { domains } = options
   const { apart } = topologyOfTests(domains)
-  if (apart.length === 0) return { elsewhere: undefined, together: (main) => main, stop: async () => {} }
+  if (apart.length === 0) {
+    const divide = () => {
+      throw new Error('No domain runs apart: set TEST_TOPOLOGY.')
+    }
+    return { elsewhere: undefined, together: (main) => main, apps: new Map(), divide, stop: async () => {} }
+  }
   const directory = mkdtempSync(join(tmpdir(), 'offshoot-topology-'))
   const file = join(directory, 'topology.json')
   const servers = new Map<string, HttpServer>()
   for (const app of [gateway, ...apart]) servers.set(app, await listen({ host: '127.0.0.1', port: 0 }))
-  const apps = apart.map((name) => [name, { port: servers.get(name)!.port, domains: [name] }])
-  writeFileSync(file, JSON.stringify({ apps: Object.fromEntries(apps) }))
+  const urls = new Map([...servers].map(([app, { port }]) => [app, `http://127.0.0.1:${port}`]))
+  function divide(names: readonly string[]): void {
+    const apps = names.map((name) => [name, { port: servers.get(name)!.port, domains: [name] }])
+    writeFileSync(`${file}.new`, JSON.stringify({ apps: Object.fromEntries(apps) }))
+    renameSync(`${file}.new`, file)
+  }
+  divide(undivided ? [] : apart)
   const opened: Elsewhere[] = []
   function open(app: string): Elsewhere {
     const elsewhere = openElsewhere({
       app,
       file,
-      urlOf: (other) => `http://127.0.0.1:${servers.get(other)!.port}`,
+      every: 100,
+      urlOf: (other) => urls.get(other),
       onUnexpected: (error, { name, requestId, code }) =>
         options.platform.log.warn({ err: error, call: name, requestId, code }, 'a call failed unexpectedly'),
       onTrouble: (error) => options.platform.log.error({ err: error }, 'the topology cannot be used'),
@@ -69,12 +101,28 @@ export async function startApart(options: Omit<HostOptions, 'elsewhere'>): Promi
 
   const hosts = new Map<string, Host>()
   const services: Service[] = []
+  const apps = new Map<string, AppApart>()
   for (const name of apart) {
     const own = domains.filter((domain) => domain.name === name)
     const service = await createService({ ...options, domains: own, elsewhere: open(name) })
-    servers.get(name)!.serve(service.listener)
+    let { listener } = service
+    servers.get(name)!.serve(listener)
     services.push(service)
     hosts.set(name, service.host)
+    apps.set(name, {
+      url: urls.get(name)!,
+      listener,
+      serve(other) {
+        listener = other
+        servers.get(name)!.serve(listener)
+      },
+      stop: () => servers.get(name)!.close(),
+      async start() {
+        const server = await listen({ host: '127.0.0.1', port: servers.get(name)!.port })
+        servers.set(name, server)
+        server.serve(listener)
+      },
+    })
   }
 
   return {
@@ -86,7 +134,7 @@ export async function startApart(options: Omit<HostOptions, 'elsewhere'>): Promi
         host.routes.map(({ domain, path }) => ({
           domain,
           path,
-          router: Router().use(passOn(`http://127.0.0.1:${servers.get(name)!.port}`, tokenFor(host, domain))),
+          router: Router().use(passOn(urls.get(name)!, tokenFor(host, domain))),
         })),
       )
       return {
@@ -101,6 +149,8 @@ export async function startApart(options: Omit<HostOptions, 'elsewhere'>): Promi
         runSchedule: (name) => (hosts.get(name.split('.')[0]!) ?? main).runSchedule(name),
       }
     },
+    apps,
+    divide,
     async stop() {
       await Promise.all(services.map((service) => service.stop()))
       await Promise.all(opened.map((one) => one.close()))
