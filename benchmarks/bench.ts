@@ -24,6 +24,10 @@ const programs: Record<string, { about: string; load(): Promise<{ run: Program }
     about: 'what telemetry costs: switched on, switched off, and at the start',
     load: () => import('./telemetry.ts'),
   },
+  topology: {
+    about: 'domains in processes of their own: what it costs, and whether a request fails while they move',
+    load: () => import('./topology.ts'),
+  },
 }
 
 /** Programs that are run one after the other. */
