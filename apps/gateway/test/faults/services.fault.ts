@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { identityTokens } from '@offshoot/rpc'
 import { TEST_APP_SECRET, tenantId, userId } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type TestGateway, testGateway } from './gateway.ts'
+import { type TestGateway, testGateway } from '../gateway.ts'
 
 type Ask = Awaited<ReturnType<TestGateway['as']>>
 
