@@ -17,7 +17,9 @@ export function callListener(servers: ReadonlyMap<string, CallServer>, tokens: I
     if (!server || request.method !== 'POST')
       throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `Nothing is served at ${request.method} ${callsPath}… here.`)
     const gone = new AbortController()
-    response.once('close', () => gone.abort())
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort()
+    })
     const input = parse(await bodyOf(request))
     const { [wireHeaders.budget]: budget, [wireHeaders.requestId]: requestId, traceparent } = request.headers
     return continuing(traceparent as string | undefined, () =>
