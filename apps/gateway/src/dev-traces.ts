@@ -112,13 +112,25 @@ function tracePage({ id, name, spans, dropped }: RecordedTrace): string {
   const first = spans[0]!
   const end = Math.max(...spans.map((span) => span.start + span.duration))
   const rows: string[] = []
-  const add = (parent: string, depth: number) => {
-    for (const span of children.get(parent) ?? []) {
-      rows.push(rowOf(span, depth, axis, first.start))
-      add(span.id, depth + 1)
+  // Handlers come after all of what caused them, one step to the right of where that began: in the order of time, and with room for names.
+  const add = (span: RecordedSpan, depth: number, caused: RecordedSpan[]) => {
+    rows.push(rowOf(span, depth, axis, first.start))
+    for (const child of children.get(span.id) ?? []) {
+      if (child.kind === 'consumer') caused.push(child)
+      else add(child, depth + 1, caused)
     }
   }
-  add('', 0)
+  const addAll = (begun: readonly RecordedSpan[], depth: number) => {
+    for (const span of begun) {
+      const caused: RecordedSpan[] = []
+      add(span, depth, caused)
+      addAll(
+        caused.toSorted((a, b) => a.start - b.start),
+        depth + 1,
+      )
+    }
+  }
+  addAll(children.get('') ?? [], 0)
   const domains = [...new Set(spans.flatMap(({ attributes }) => attributes.domain ?? []))].sort()
   const breaks = axis.breaks.map(
     ({ at, left }) =>
@@ -134,7 +146,7 @@ function tracePage({ id, name, spans, dropped }: RecordedTrace): string {
 function rowOf(span: RecordedSpan, depth: number, axis: Axis, began: number): string {
   const from = axis.at(span.start)
   const to = axis.at(span.start + span.duration)
-  const { domain } = span.attributes
+  const { domain, 'messaging.consumer.group.name': handler } = span.attributes
   const attributes = Object.entries(span.attributes).sort(([a], [b]) => (a < b ? -1 : 1))
   const events = span.events.map(
     ({ name, at, attributes }) =>
@@ -143,8 +155,8 @@ function rowOf(span: RecordedSpan, depth: number, axis: Axis, began: number): st
   const links = span.links.map(
     ({ trace }) => `<a href="/dev/traces/${escapeHtml(trace)}"><code>${escapeHtml(trace)}</code></a>`,
   )
-  return `<details class="span${span.failed ? ' failed' : ''}"><summary>
-<span class="name" style="padding-left:${Math.min(depth, 20) * 0.9}rem">${domain ? chip(domain) : `<b class="chip plain">${span.kind}</b>`} ${escapeHtml(span.name)}</span>
+  return `<details class="span${span.failed ? ' failed' : ''}${span.kind === 'consumer' ? ' handler' : ''}"><summary>
+<span class="name" style="padding-left:${Math.min(depth, 20) * 0.9}rem">${domain ? chip(domain) : `<b class="chip plain">${span.kind}</b>`} ${escapeHtml(span.name)}${handler ? ` <i>${escapeHtml(handler)}</i>` : ''}</span>
 <span class="took">${duration(span.duration)}</span>
 <span class="track"><span style="${domain ? `--hue:${hueOf(domain)};` : '--saturation:0%;'}margin-left:${percent(from)};width:${percent(to - from)}"></span></span></summary>
 <div class="told"><p>${escapeHtml(span.kind)}, from ${duration(span.start - began)} on${span.failed ? ', <strong class="mark">failed</strong>' : ''}</p>${tableOf(attributes)}${events.join('')}${links.length > 0 ? `<p>links to ${links.join(', ')}</p>` : ''}</div></details>`
@@ -193,9 +205,10 @@ input:not([type=checkbox]){font:inherit;padding:.3rem .6rem;border:1px solid var
 .span summary{list-style:none;cursor:pointer;padding:.14rem .8rem;font-size:.84rem}.span summary::-webkit-details-marker{display:none}
 .span summary:hover,.span[open] summary{background:color-mix(in srgb,var(--accent) 9%,transparent)}
 .span summary:focus-visible{outline:2px solid var(--accent);outline-offset:-2px}
+.handler{border-top:1px solid var(--line)}.name i{opacity:.7}
 .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.took{text-align:right;padding-right:.8rem;font-variant-numeric:tabular-nums;opacity:.75;font-size:.78rem}
 .track{display:block;height:.8rem;border-radius:.2rem;background:linear-gradient(90deg,var(--line) 1px,transparent 1px) 0/25% 100%}
 .track span{display:block;height:100%;min-width:2px;border-radius:.2rem;background:hsl(var(--hue,0) var(--saturation,52%) 50%)}
 .failed .name{color:#b3402e;font-weight:600}.failed .track span{background:#c8452f}
 .told{padding:.4rem 1rem 1rem 2rem;border-bottom:1px solid var(--line);font-size:.84rem}.told th{font-weight:400;opacity:.75;width:16rem}.told td{overflow-wrap:anywhere}.told p{margin:.3rem 0}
-@media (max-width:48rem){.axis,.span summary{grid-template-columns:1fr 4rem}.axis{display:none}.track{grid-column:1/3}.traces td:nth-child(4),.traces th:nth-child(4),.traces td:nth-child(6),.traces th:nth-child(6){display:none}.traces td{white-space:normal}.told th{width:auto}}</style>`
+@media (max-width:48rem){.axis,.span summary{grid-template-columns:1fr 4rem}.axis{display:none}.track{grid-column:1/3}.traces td:nth-child(4),.traces th:nth-child(4),.traces td:nth-child(6),.traces th:nth-child(6){display:none}.traces td:nth-child(5),.traces th:nth-child(5){display:none}.bar{min-width:0}.meter{display:block;width:4rem}.traces td:nth-child(2){white-space:normal;overflow-wrap:anywhere}.told th{width:auto}}</style>`

@@ -33,11 +33,26 @@ export function traceFields(schema: GraphQLSchema): void {
 const mostAlike = 10
 const alike = new WeakMap<object, Map<string, number>>()
 
+/** A field that has only read a value this often is taken for one that never waits, and is let alone until it does. */
+const enough = 100
+
 function traced(name: string, resolve: Resolve): Resolve {
+  let reads = 0
   return (parent, args, context, info) => {
+    if (reads >= enough) {
+      const result = resolve(parent, args, context, info)
+      if (!isOutstanding(result)) return result
+      reads = Number.NEGATIVE_INFINITY
+      const outer = recordedSpan()
+      return outer ? new FieldSpan(outer, name, context, info).around(() => result) : result
+    }
     const outer = recordedSpan()
     if (!outer) return resolve(parent, args, context, info)
-    return new FieldSpan(outer, name, context, info).around(() => resolve(parent, args, context, info))
+    const span = new FieldSpan(outer, name, context, info)
+    const result = span.around(() => resolve(parent, args, context, info))
+    if (span.needed) reads = Number.NEGATIVE_INFINITY
+    else reads++
+    return result
   }
 }
 
@@ -71,6 +86,7 @@ function measured(name: string, resolve: Resolve): Resolve {
 const codeOf = (error: unknown) => publicError(error, { hints: false }).extensions.code as string
 const isPromise = (value: unknown): value is Promise<unknown> =>
   typeof (value as Promise<unknown> | null | undefined)?.then === 'function'
+const isOutstanding = (value: unknown) => isPromise(value) || (Array.isArray(value) && value.some(isPromise))
 
 /**
  * A field's span before it is known whether the field needs one: it begins when something begins within it, or when the resolver's answer is still to come. A field that
@@ -82,6 +98,8 @@ class FieldSpan implements Span {
   readonly #operation: object
   readonly #info: GraphQLResolveInfo
   #begun: Span | undefined
+  /** Whether something waited for, or was a part of, this field. */
+  needed = false
 
   constructor(outer: Span, name: string, operation: object, info: GraphQLResolveInfo) {
     this.#outer = outer
@@ -111,15 +129,16 @@ class FieldSpan implements Span {
         },
       )
     }
-    if (Array.isArray(result) && result.some(isPromise)) {
+    if (isOutstanding(result)) {
       this.#span()
-      Promise.allSettled(result).then(() => this.#settle())
+      Promise.allSettled(result as unknown[]).then(() => this.#settle())
     } else this.#settle()
     return result
   }
 
   /** Begun when it is first needed. The outer span when there were enough like it. */
   #span(): Span {
+    if (!this.#begun) this.needed = true
     this.#begun ??= this.#isOneOfMany() ? this.#outer : this.#begin()
     return this.#begun
   }

@@ -27,15 +27,19 @@ const ProductEntity = defineEntity('Product', shop, 'products')
 const part: SchemaPart = ({ builder, entity }) => {
   const product = entity(ProductEntity)
   product.implement({ fields: (t) => ({ id: t.exposeID('id'), label: t.string({ resolve: ({ id }) => `#${id}` }) }) })
-  const order = builder.objectRef<{ product: string }>('Order').implement({
-    fields: (t) => ({ product: t.field({ type: product, nullable: true, resolve: ({ product }) => product }) }),
+  const order = builder.objectRef<{ product: string; late: boolean }>('Order').implement({
+    fields: (t) => ({
+      product: t.field({ type: product, nullable: true, resolve: ({ product }) => product }),
+      note: t.string({ resolve: ({ late }) => (late ? Promise.resolve('late') : 'read') }),
+    }),
   })
   builder.queryField('orders', (t) =>
     t.field({
       type: [order],
       nullable: true,
-      args: { first: t.arg.int({ required: true }) },
-      resolve: async (_, { first }) => Array.from({ length: first }, (_, n) => ({ product: id(n) })),
+      args: { first: t.arg.int({ required: true }), late: t.arg.boolean() },
+      resolve: async (_, { first, late }) =>
+        Array.from({ length: first }, (_, n) => ({ product: id(n), late: late === true })),
     }),
   )
   builder.queryField('products', (t) =>
@@ -142,6 +146,16 @@ describe('an operation, traced', () => {
     const { data } = await ask('{ orders(first: 50) { product { id } } }')
     expect(data.orders).toHaveLength(50)
     expect(named('resolve Order.product')).toHaveLength(10)
+  })
+
+  it('finds the field that waits after it has only read for long', async () => {
+    for (let n = 0; n < 5; n++) await ask('query Reads { orders(first: 50) { note } }')
+    expect(named('resolve Order.note')).toHaveLength(0)
+    for (const name of ['First', 'Second']) await ask(`query ${name} { orders(first: 1, late: true) { note } }`)
+    expect(named('resolve Order.note').map((span) => span.attributes['graphql.field.path'])).toEqual([
+      'orders.0.note',
+      'orders.0.note',
+    ])
   })
 
   it('tells the code of its first error; a refusal is no failure', async () => {

@@ -50,11 +50,24 @@ export interface TraceFilter {
 
 const mostSpans = 1_000
 const longestValue = 2_000
+const mostAttributes = 48
+/** Events of a span, and links. */
+const mostOfEach = 16
+/** In characters: of one trace, of all of them, and what a span takes beside its texts. */
+const mostOfTrace = 4_000_000
+const mostCharacters = 32_000_000
+const spanItself = 200
+/** How many traces that are gone are remembered, so that their late spans do not begin others. */
+const mostGone = 5_000
+/** Pages of development, which those who look at traces do not look for. */
+const pages = /^\/(dev(\/.*)?|home-page\.js)$/
 const kinds = ['internal', 'server', 'client', 'producer', 'consumer'] as const
 
 /** The last traces of this process, in memory: for development. Spans that end late, such as those of event handlers, join their trace as long as it is kept. */
 export class RecentTraces implements SpanProcessor {
-  readonly #traces = new Map<string, { spans: RecordedSpan[]; dropped: number }>()
+  readonly #traces = new Map<string, Kept>()
+  readonly #gone = new Set<string>()
+  #characters = 0
   readonly #most: number
 
   constructor(most = 200) {
@@ -71,20 +84,41 @@ export class RecentTraces implements SpanProcessor {
 
   onEnd(span: ReadableSpan): void {
     const { traceId } = span.spanContext()
-    const trace = this.#traces.get(traceId) ?? { spans: [], dropped: 0 }
-    if (trace.spans.length < mostSpans) trace.spans.push(recorded(span, this.#begun.get(span)))
-    else trace.dropped++
+    if (this.#gone.has(traceId)) return
+    const kept = this.#traces.get(traceId)
+    if (!kept && isNoise(span)) return
+    const trace = kept ?? { spans: [], dropped: 0, characters: 0 }
     this.#traces.set(traceId, trace)
-    for (const oldest of this.#traces.keys()) {
-      if (this.#traces.size <= this.#most) break
-      this.#traces.delete(oldest)
+    // What everything is part of ends last, and stays.
+    const full = trace.spans.length >= mostSpans || trace.characters > mostOfTrace
+    if (full && span.parentSpanContext) trace.dropped++
+    else {
+      const plain = recorded(span, this.#begun.get(span))
+      const characters = spanItself + charactersOf(plain)
+      trace.spans.push(plain)
+      trace.characters += characters
+      this.#characters += characters
     }
+    for (const oldest of this.#traces.keys()) {
+      if (this.#traces.size <= this.#most && this.#characters <= mostCharacters) break
+      this.#forget(oldest)
+    }
+  }
+
+  #forget(id: string): void {
+    this.#characters -= this.#traces.get(id)?.characters ?? 0
+    this.#traces.delete(id)
+    this.#gone.add(id)
+    const [first] = this.#gone
+    if (first && this.#gone.size > mostGone) this.#gone.delete(first)
   }
 
   async forceFlush(): Promise<void> {}
 
   async shutdown(): Promise<void> {
     this.#traces.clear()
+    this.#gone.clear()
+    this.#characters = 0
   }
 
   /** The newest first. */
@@ -105,6 +139,27 @@ export class RecentTraces implements SpanProcessor {
   }
 }
 
+interface Kept {
+  spans: RecordedSpan[]
+  dropped: number
+  characters: number
+}
+
+/** What begins a trace that nobody looks for: a statement that is part of nothing, as of whoever polls, and a page of development. */
+function isNoise({ parentSpanContext, kind, status, attributes }: ReadableSpan): boolean {
+  if (parentSpanContext || status.code === 2) return false
+  return kinds[kind] === 'client' || pages.test(String(attributes['url.path'] ?? ''))
+}
+
+/** About how many characters there are in it. */
+function charactersOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 8
+  let characters = 0
+  for (const [name, inner] of Object.entries(value)) characters += name.length + charactersOf(inner)
+  return characters
+}
+
 function summaryOf(id: string, spans: readonly RecordedSpan[], dropped: number): TraceSummary {
   const start = Math.min(...spans.map((span) => span.start))
   const ids = new Set(spans.map((span) => span.id))
@@ -122,32 +177,45 @@ function summaryOf(id: string, spans: readonly RecordedSpan[], dropped: number):
   }
 }
 
-/** A request is known by its operation. */
+/** A request is known by its operation, and one without a name by its fields. */
 function nameOf({ name, kind }: RecordedSpan, spans: readonly RecordedSpan[]): string {
   const operation = spans.find(({ attributes }) => 'graphql.operation.type' in attributes)
-  return kind === 'server' && operation ? operation.name : name
+  if (kind !== 'server' || !operation) return name
+  if ('graphql.operation.name' in operation.attributes) return operation.name
+  const fields = spans.flatMap((span) =>
+    span.parent === operation.id ? (/^resolve (?:Query|Mutation)\.(\w+)$/.exec(span.name)?.[1] ?? []) : [],
+  )
+  return fields.length > 0 ? `${operation.name} { ${[...new Set(fields)].slice(0, 5).join(' ')} }` : operation.name
 }
 
 function recorded(span: ReadableSpan, start = milliseconds(span.startTime)): RecordedSpan {
   return {
     id: span.spanContext().spanId,
     parent: span.parentSpanContext?.spanId,
-    name: span.name.slice(0, 200),
+    name: clipped(span.name, 200),
     kind: kinds[span.kind] ?? 'internal',
     start,
     duration: milliseconds(span.duration),
     failed: span.status.code === 2,
     attributes: texts(span.attributes),
-    events: span.events.map(({ name, time, attributes = {} }) => ({
+    events: span.events.slice(0, mostOfEach).map(({ name, time, attributes = {} }) => ({
       name,
       at: milliseconds(time),
       attributes: texts(attributes),
     })),
-    links: span.links.map(({ context }) => ({ trace: context.traceId, span: context.spanId })),
+    links: span.links.slice(0, mostOfEach).map(({ context }) => ({ trace: context.traceId, span: context.spanId })),
   }
 }
 
 const milliseconds = ([seconds, nanoseconds]: readonly [number, number]) => seconds * 1_000 + nanoseconds / 1e6
 
 const texts = (attributes: object) =>
-  Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, String(value).slice(0, longestValue)]))
+  Object.fromEntries(
+    Object.entries(attributes)
+      .slice(0, mostAttributes)
+      .map(([name, value]) => [clipped(name, 200), clipped(String(value), longestValue)]),
+  )
+
+/** A part of a string keeps all of it in memory, unless it is copied. */
+const clipped = (text: string, longest: number) =>
+  text.length <= longest ? text : Buffer.from(text.slice(0, longest), 'utf16le').toString('utf16le')

@@ -1,4 +1,4 @@
-import { ROOT_CONTEXT, type Span, SpanStatusCode, trace } from '@opentelemetry/api'
+import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { TracerProvider } from '@opentelemetry/sdk-trace'
 import { describe, expect, it } from 'vitest'
 import { RecentTraces } from '../src/recent-traces.ts'
@@ -6,8 +6,8 @@ import { RecentTraces } from '../src/recent-traces.ts'
 function recording(most?: number) {
   const traces = new RecentTraces(most)
   const tracer = new TracerProvider({ spanProcessors: [traces] }).getTracer('test')
-  const begin = (name: string, attributes = {}, parent?: Span) =>
-    tracer.startSpan(name, { attributes }, parent ? trace.setSpan(ROOT_CONTEXT, parent) : ROOT_CONTEXT)
+  const begin = (name: string, attributes = {}, parent?: Span, kind?: SpanKind) =>
+    tracer.startSpan(name, { attributes, kind }, parent ? trace.setSpan(ROOT_CONTEXT, parent) : ROOT_CONTEXT)
   return { traces, begin }
 }
 
@@ -57,8 +57,54 @@ describe('the recent traces', () => {
     for (let n = 0; n < 1_100; n++) begin('one', {}, root).end()
     root.end()
     const found = traces.find(root.spanContext().traceId)!
-    expect(found.spans).toHaveLength(1_000)
-    expect(found.dropped).toBe(101)
+    expect(found.spans).toHaveLength(1_001)
+    expect(found.name).toBe('many') // what everything is part of ends last
+    expect(found.dropped).toBe(100)
     expect(JSON.stringify(found).length).toBeLessThan(500_000)
+  })
+
+  it('are not begun anew by late spans of those that are gone', () => {
+    const { traces, begin } = recording(3)
+    const created = begin('create orders.OrderPlaced')
+    created.end()
+    for (let n = 0; n < 3; n++) begin(`trace ${n}`).end()
+    begin('process orders.OrderPlaced', {}, created, SpanKind.CONSUMER).end()
+    expect(traces.list().map(({ name }) => name)).toEqual(['trace 2', 'trace 1', 'trace 0'])
+  })
+
+  it('are none of whoever polls, nor of those who look at them, unless that fails', () => {
+    const { traces, begin } = recording()
+    begin('SELECT outbox', {}, undefined, SpanKind.CLIENT).end()
+    begin('GET /dev', { 'url.path': '/dev/traces' }, undefined, SpanKind.SERVER).end()
+    expect(traces.list()).toEqual([])
+    const failed = begin('SELECT outbox', {}, undefined, SpanKind.CLIENT)
+    failed.setStatus({ code: SpanStatusCode.ERROR })
+    failed.end()
+    expect(traces.list()).toHaveLength(1)
+  })
+
+  it('take so much memory, however large they are', () => {
+    const { traces, begin } = recording()
+    const large = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`attribute ${n}`, 'x'.repeat(3_000)]))
+    for (let n = 0; n < 20; n++) {
+      const root = begin('large')
+      for (let part = 0; part < 50; part++) begin('part', large, root).end()
+      root.end()
+    }
+    const kept = traces.list()
+    expect(kept.every(({ spans }) => spans === 51)).toBe(true) // those that were dropped are counted
+    const characters = kept.reduce((sum, { id }) => sum + JSON.stringify(traces.find(id)).length, 0)
+    expect(characters).toBeGreaterThan(16_000_000)
+    expect(characters).toBeLessThan(34_000_000)
+  })
+
+  it('are called by the fields of an operation that has no name', () => {
+    const { traces, begin } = recording()
+    const root = begin('POST /graphql', {}, undefined, SpanKind.SERVER)
+    const operation = begin('mutation', { 'graphql.operation.type': 'mutation' }, root)
+    begin('resolve Mutation.placeOrder', {}, operation).end()
+    operation.end()
+    root.end()
+    expect(traces.list()[0]!.name).toBe('mutation { placeOrder }')
   })
 })
