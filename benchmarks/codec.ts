@@ -7,11 +7,11 @@ import { openLanes } from '@offshoot/data'
 import { roleUrls } from '@offshoot/data/migrate'
 import { flagRegistry, startFlags } from '@offshoot/flags/runtime'
 import { domains } from '@offshoot/gateway/domains'
+import { requestContexts } from '@offshoot/gateway/request-context'
 import { publicSchema } from '@offshoot/gateway/schema'
 import { createGraphQLServer } from '@offshoot/graphql'
 import { createLogger, type Platform, startDomains } from '@offshoot/host'
 import { type Contract, createClient, type IdentityTokens, type Link } from '@offshoot/rpc'
-import { requestContexts } from '../apps/gateway/src/request-context.ts'
 import { measure, median, type Variant } from './rounds.ts'
 
 const callers = 16
