@@ -14,7 +14,12 @@ await runProcess(async (onStop) => {
   onStop(() => server.close())
   const inside =
     config.internalPort || !production
-      ? await listen({ host, port: config.internalPort ?? gatewayPort, orNext: !config.internalPort })
+      ? await listen({
+          host,
+          port: config.internalPort ?? gatewayPort,
+          orNext: !config.internalPort,
+          setting: 'INTERNAL_PORT',
+        })
       : undefined
   onStop(async () => inside?.close())
 

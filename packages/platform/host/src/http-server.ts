@@ -17,12 +17,14 @@ export interface ListenOptions {
   port: number
   /** When the port is taken, take the next free one. */
   orNext?: boolean
+  /** The setting that the port comes from. */
+  setting?: string
 }
 
 /** Somebody else listens on that port. */
 export class PortTakenError extends Error {
-  constructor({ host, port }: ListenOptions, cause: unknown) {
-    super(`Port ${port} on ${host} is taken. Stop what uses it, or set PORT to another one.`, { cause })
+  constructor({ host, port, setting = 'PORT' }: ListenOptions, cause: unknown) {
+    super(`Port ${port} on ${host} is taken. Stop what uses it, or set ${setting} to another one.`, { cause })
     this.name = 'PortTakenError'
   }
 }

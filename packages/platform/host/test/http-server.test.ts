@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const thing of opened.splice(0)) await thing.close()
 })
 
-async function open(options: { port?: number; orNext?: boolean } = {}): Promise<HttpServer> {
+async function open(options: { port?: number; orNext?: boolean; setting?: string } = {}): Promise<HttpServer> {
   const server = await listen({ host: '127.0.0.1', port: 0, ...options })
   opened.push(server)
   return server
@@ -44,6 +44,9 @@ describe('an HTTP server', () => {
     const failure = await open({ port }).catch((error) => error)
     expect(failure).toBeInstanceOf(PortTakenError)
     expect(failure.message).toBe(`Port ${port} on 127.0.0.1 is taken. Stop what uses it, or set PORT to another one.`)
+    expect(await open({ port, setting: 'INTERNAL_PORT' }).catch(({ message }) => message)).toMatch(
+      'or set INTERNAL_PORT to',
+    )
   })
 
   it('takes the next free port where it may', async () => {
