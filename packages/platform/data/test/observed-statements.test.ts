@@ -10,7 +10,10 @@ let shop: Shop
 beforeAll(async () => {
   shop = await openShop()
 })
-afterAll(() => shop.close())
+afterAll(async () => {
+  recording.stop()
+  await shop.close()
+})
 beforeEach(() => recording.reset())
 
 type Recorded = ReturnType<typeof recording.spans>[number]

@@ -2,7 +2,7 @@ import { type TestDatabase, testDatabase } from '@offshoot/data/testing'
 import { traceparentOf } from '@offshoot/telemetry'
 import { recordTelemetry } from '@offshoot/telemetry/testing'
 import { PgBoss } from 'pg-boss'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { runNow, type ScheduledWork, type Schedules, startSchedules } from '../src/schedules.ts'
 import { pause, until } from './shop.ts'
 
@@ -102,6 +102,8 @@ describe('a schedule', () => {
 
   it('is a span with all that it does, and its duration is measured, in vain or not', async () => {
     const recording = recordTelemetry()
+    onTestFinished(() => recording.stop())
+    recording.reset()
     const within: (string | undefined)[] = []
     const work = {
       name: 'shop.observed',
@@ -114,7 +116,7 @@ describe('a schedule', () => {
     await expect(runNow(work, () => within.push(traceparentOf()))).rejects.toThrow('not today')
     await runNow(work)
 
-    const runs = recording.spans()
+    const runs = recording.spans().filter(({ name }) => name === 'run shop.observed')
     const attributes = { domain: 'shop', 'offshoot.schedule': 'shop.observed' }
     expect(runs).toMatchObject([
       { name: 'run shop.observed', attributes: { ...attributes, 'error.type': 'TypeError' }, status: { code: 2 } },

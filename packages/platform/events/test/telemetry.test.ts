@@ -11,6 +11,7 @@ import { describeOverEachTransport } from './carriers.ts'
 import { acme, Closed, globex, Noted, note, openShop, type Shop, type StartOptions, until } from './shop.ts'
 
 const recording = recordTelemetry()
+afterAll(() => recording.stop())
 type Span = ReturnType<typeof recording.spans>[number]
 
 /** Spans of events, and of what emits them. Transactions and statements have tests of their own. */

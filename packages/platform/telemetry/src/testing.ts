@@ -32,7 +32,7 @@ export interface Recording {
   reset(): void
   /** From now on `node:http` and `pg` have spans too, as in an app. */
   instrument(): void
-  /** Makes no more spans, until somebody records again: those of tests that nobody looks at fill the memory. */
+  /** Records nothing more, until somebody does again: what tests do of which nobody looks at the telemetry costs them time and memory. */
   stop(): void
 }
 
@@ -43,6 +43,7 @@ let recorded = true
 export function recordTelemetry(): Recording {
   recorded = true
   recording ??= begin()
+  Object.assign(on, { traces: true, metrics: true })
   return recording
 }
 
@@ -68,7 +69,6 @@ function begin(): Recording {
   let instrumented = false
   const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
   const reader = new PeriodicExportingMetricReader({ exporter: measured, exportIntervalMillis: 2 ** 30 })
-  Object.assign(on, { traces: true, metrics: true })
   otelMetrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
 
   return {
@@ -93,6 +93,7 @@ function begin(): Recording {
     },
     stop() {
       recorded = false
+      Object.assign(on, { traces: false, metrics: false })
       exporter.reset()
     },
   }
