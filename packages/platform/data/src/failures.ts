@@ -16,8 +16,7 @@ export function explainFailure(error: unknown): unknown {
   if (code && severity) {
     delete (error as { detail?: string }).detail // quotes the row, and errors are logged
     if (timedOut.has(code)) return deadlineExceeded(error)
-    const ended = severity === 'FATAL' || severity === 'PANIC' // the session, or it never began
-    return ended || down.test(code) ? databaseUnavailable(error) : error
+    return down.test(code) ? databaseUnavailable(error) : error
   }
   const broken = code ? ofSystem.test(code) : /connection|terminated|not queryable|timeout/i.test(error.message)
   return broken ? databaseUnavailable(error) : error

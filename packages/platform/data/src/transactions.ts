@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Problem } from '@offshoot/rpc'
 import { apart } from '@offshoot/telemetry'
 import pg from 'pg'
 import { databaseUnavailable, explainFailure } from './failures.ts'
@@ -112,7 +113,7 @@ export function openTransactions(
       return transactionOn(client, tenant, pool, observed, () => letGo(tenant))
     } catch (error) {
       letGo(tenant)
-      throw explainFailure(error)
+      throw error instanceof Problem ? error : databaseUnavailable(error) // whatever keeps a session from beginning
     }
   }
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openReceiver, type Receiver } from './receiver.ts'
-import { endOf, openShop, type Shop } from './shop.ts'
+import { openReceiver, type Receiver } from '../receiver.ts'
+import { endOf, openShop, type Shop } from '../shop.ts'
 
 let receiver: Receiver | undefined
 let shop: Shop | undefined
@@ -169,7 +169,7 @@ describe('what was loaded before telemetry', () => {
 
   it('is seen all the same, when it is what the app uses', async () => {
     receiver = await openReceiver()
-    const early = new URL('early.ts', pathToFileURL(`${import.meta.dirname}/programs/`)).href
+    const early = new URL('early.ts', pathToFileURL(`${import.meta.dirname}/../programs/`)).href
     shop = await openShop({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url }, { before: [here, early] })
     await ask('/orders')
     await shop.stop()

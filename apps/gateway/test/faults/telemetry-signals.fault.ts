@@ -6,7 +6,7 @@ import { metrics, spanEvents, spans } from '@offshoot/telemetry'
 import { recordTelemetry } from '@offshoot/telemetry/testing'
 import { settled } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type Answer, type TestGateway, testGateway } from './gateway.ts'
+import { type Answer, type TestGateway, testGateway } from '../gateway.ts'
 
 type Ask = (query: string, variables?: Record<string, unknown>) => Promise<Answer>
 type Stocked = { id: string; stock: number }
@@ -199,7 +199,7 @@ const elsewhere = [
   'mail.send: error.type', // mail/test/mail.test.ts
   'offshoot.mail.duration: error.type',
   'rpc.send: error.type', // rpc/test/remote.test.ts
-  'process.memory.usage', // telemetry/test/register.test.ts
+  'process.memory.usage', // telemetry/test/faults/register.fault.ts
   'process.uptime',
 ]
 
