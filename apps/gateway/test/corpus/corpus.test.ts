@@ -1,6 +1,6 @@
 /**
- * However the product is divided, it answers with the same bytes: `TEST_TOPOLOGY` divides it, and `answers.txt` is the same for all. Run by Vitest itself, in
- * `apps/gateway`, with `UPDATE_CORPUS=1` it writes it anew; what changed in it is a change that clients see.
+ * However the product is divided, it answers with the same bytes: `TEST_TOPOLOGY` divides it, and `answers.txt` is the same for all. With `UPDATE_CORPUS=1`
+ * in the environment of Vitest itself (`test/faults/corpus.fault.ts`, `FAULTS=1`) it is written anew; what changed in it is a change that clients see.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -7,7 +7,7 @@ export interface TelemetrySettings {
   otlp: { traces: boolean; metrics: boolean; logs: boolean }
   /** Whether somebody will scrape metrics (`INTERNAL_PORT`). */
   prometheus: boolean
-  /** Whether the last traces are kept in memory, to be looked at: in development. */
+  /** Whether the last traces are kept in memory, to be looked at: in development, unless `RECENT_TRACES=false`. */
   recent: boolean
   /** Whether a request's own `traceparent` is continued (`TRUST_TRACEPARENT`): anybody can write one. */
   trustTraceparent: boolean
@@ -86,7 +86,7 @@ export function telemetrySettings(env: Environment, app: string): TelemetrySetti
     environment: production ? 'production' : 'development',
     otlp,
     prometheus,
-    recent: !production,
+    recent: !production && env.RECENT_TRACES !== 'false',
     trustTraceparent: env.TRUST_TRACEPARENT?.toLowerCase() === 'true',
     metricInterval: Number(interval),
     sampler,
