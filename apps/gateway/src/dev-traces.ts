@@ -189,14 +189,13 @@ const style = `<style>
 body{max-width:82rem}
 form{display:flex;flex-wrap:wrap;gap:.6rem 1.2rem;align-items:center;margin:1.2rem 0}
 input:not([type=checkbox]){font:inherit;padding:.3rem .6rem;border:1px solid var(--line);border-radius:.5rem;background:none;color:inherit}
-.traces td,.traces th{white-space:nowrap}.traces tbody tr:hover{background:color-mix(in srgb,var(--accent) 7%,transparent)}
+.traces td,.traces th{white-space:nowrap}.traces td:nth-child(2){white-space:normal;overflow-wrap:anywhere;min-width:12rem}.traces tbody tr:hover{background:color-mix(in srgb,var(--accent) 7%,transparent)}
 .when{font-variant-numeric:tabular-nums;opacity:.7}.number{text-align:right}
 .bar{min-width:9rem}.meter{display:inline-block;width:5rem;height:.5rem;border-radius:.25rem;background:var(--line);margin-right:.6rem;overflow:hidden}
 .meter div{height:100%;background:var(--accent);border-radius:.25rem}
 .mark{color:#b3402e;font-weight:600;font-size:.85em}
 .chip{display:inline-block;font:600 .7rem/1.5 system-ui,sans-serif;padding:0 .5rem;border-radius:1rem;color:hsl(var(--hue) 55% 30%);background:hsl(var(--hue) 60% 50% / .18)}
 .chip.plain{color:inherit;background:var(--line);font-weight:400;opacity:.75}
-@media (prefers-color-scheme:dark){.chip{color:hsl(var(--hue) 60% 78%)}.chip.plain{color:inherit}}
 .waterfall{margin-top:1.2rem;border:1px solid var(--line);border-radius:.6rem;overflow:hidden}
 .axis,.span summary{display:grid;grid-template-columns:minmax(13rem,38%) 4.5rem 1fr;align-items:center}
 .axis{position:relative;font-size:.75rem;opacity:.75;padding:.3rem .8rem;border-bottom:1px solid var(--line)}
@@ -211,4 +210,5 @@ input:not([type=checkbox]){font:inherit;padding:.3rem .6rem;border:1px solid var
 .track span{display:block;height:100%;min-width:2px;border-radius:.2rem;background:hsl(var(--hue,0) var(--saturation,52%) 50%)}
 .failed .name{color:#b3402e;font-weight:600}.failed .track span{background:#c8452f}
 .told{padding:.4rem 1rem 1rem 2rem;border-bottom:1px solid var(--line);font-size:.84rem}.told th{font-weight:400;opacity:.75;width:16rem}.told td{overflow-wrap:anywhere}.told p{margin:.3rem 0}
+@media (prefers-color-scheme:dark){.chip{color:hsl(var(--hue) 60% 78%)}.chip.plain{color:inherit}.mark,.failed .name{color:#ee8572}}
 @media (max-width:48rem){.axis,.span summary{grid-template-columns:1fr 4rem}.axis{display:none}.track{grid-column:1/3}.traces td:nth-child(4),.traces th:nth-child(4),.traces td:nth-child(6),.traces th:nth-child(6){display:none}.traces td:nth-child(5),.traces th:nth-child(5){display:none}.bar{min-width:0}.meter{display:block;width:4rem}.traces td:nth-child(2){white-space:normal;overflow-wrap:anywhere}.told th{width:auto}}</style>`

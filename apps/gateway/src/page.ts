@@ -8,6 +8,7 @@ export function page(title: string, body: string, script?: string): string {
 <link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --line: color-mix(in srgb, currentColor 18%, transparent); --accent: #2f7d4f }
+  @media (prefers-color-scheme: dark) { :root { --accent: #62b987 } }
   body { max-width: 62rem; margin: 2.5rem auto; padding: 0 1.25rem }
   h1 { font-size: 1.7rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
   a { color: var(--accent) } code, pre { font-size: .88em } pre { white-space: pre-wrap; overflow-wrap: anywhere }
