@@ -3,29 +3,24 @@ import type { RequestListener } from 'node:http'
 import type { Flags } from '@offshoot/flags'
 import { createGraphQLServer } from '@offshoot/graphql'
 import {
-  appOf,
   type Domain,
   type Elsewhere,
   gateway as gatewayApp,
   type Host,
   type HostOptions,
   health,
+  hostedBy,
   insideListener,
   passOn,
   startDomains,
+  together,
 } from '@offshoot/host'
 import type { Mailer } from '@offshoot/mail'
-import { edge, Problem, unavailable } from '@offshoot/rpc'
+import { actionsOf, edge, Problem, serviceUnavailable, untilGone } from '@offshoot/rpc'
 import { record, recordedSpan } from '@offshoot/telemetry'
 import type { RecentTraces } from '@offshoot/telemetry/recent-traces'
 import cors from 'cors'
-import express, {
-  type ErrorRequestHandler,
-  type Express,
-  type Request,
-  type RequestHandler,
-  type Response,
-} from 'express'
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import type { Logger } from 'pino'
 import { devPages } from './dev-pages.ts'
@@ -61,7 +56,7 @@ export interface GatewayOptions {
   log: Logger
   /** The last traces, in development. */
   traces?: RecentTraces
-  /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
+  /** Told of every statement that is sent on behalf of a tenant; for tests. */
   onStatement?(sql: string, tenant: string): void
 }
 
@@ -77,7 +72,7 @@ export interface Gateway {
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { domains, elsewhere, production, publicUrl, secret, mailer, flags, log } = options
   const host = await startDomains({
-    domains: domains.filter(({ name }) => !elsewhere || appOf(elsewhere.topology, name) === gatewayApp),
+    domains: hostedBy(elsewhere?.topology ?? together, gatewayApp, domains),
     elsewhere,
     databaseUrl: options.databaseUrl,
     events: options.events,
@@ -88,7 +83,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       mailer,
       flags,
       log,
-      actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
+      actions: actionsOf(domains.map(({ contract }) => contract)),
     },
     onStatement: options.onStatement,
   })
@@ -160,17 +155,8 @@ function routesOf(domain: string, host: Host, elsewhere: Elsewhere | undefined):
     const url = elsewhere?.urlOf(domain)
     if (url) passOn(url, host.tokens.mint(edge, domain, Date.now() + 10_000))(request, response, next)
     else if (here) here(request, response, next)
-    else next(unavailable('SERVICE', 'A part of the product is not available at the moment. Try again.'))
+    else next(serviceUnavailable())
   }
-}
-
-/** Aborted when the client goes before it has its answer. */
-function untilGone(response: Response): AbortSignal {
-  const gone = new AbortController()
-  response.once('close', () => {
-    if (!response.writableFinished) gone.abort()
-  })
-  return gone.signal
 }
 
 type IdentifiedRequest = Request & { id: string; span?: ReturnType<typeof recordedSpan> }

@@ -1,7 +1,8 @@
 /** The gateway's process. */
 import { readEnvironment } from '@offshoot/config'
 import { gatewayPort, listen } from '@offshoot/host'
-import { openSurroundings, root, runProcess } from '@offshoot/host/process'
+import { root } from '@offshoot/host/config'
+import { openSurroundings, runProcess } from '@offshoot/host/process'
 import { runningTelemetry } from '@offshoot/telemetry'
 import { createGateway } from './app.ts'
 import { loadGatewayConfig } from './config.ts'
@@ -24,8 +25,7 @@ await runProcess(async (onStop) => {
   onStop(async () => inside?.close())
 
   const publicUrl = config.publicUrl ?? `http://localhost:${server.port}`
-  const actions = Object.assign({}, ...domains.map(({ contract }) => contract.actions))
-  const { options, close } = await openSurroundings('gateway', config, domains, { publicUrl, actions })
+  const { options, close } = await openSurroundings('gateway', config, domains, publicUrl)
   const { elsewhere, databaseUrl, events, platform } = options
   const gateway = await createGateway({
     ...config,

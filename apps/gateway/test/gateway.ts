@@ -2,6 +2,7 @@ import { natsTransport, postgresTransport } from '@offshoot/events/runtime'
 import type { Flags } from '@offshoot/flags'
 import { demo, listen } from '@offshoot/host'
 import { catchingMailer } from '@offshoot/mail'
+import { actionsOf } from '@offshoot/rpc'
 import {
   type Apart,
   startApart,
@@ -93,7 +94,7 @@ export async function testGateway({
     onStatement: (sql: string, tenant: string) => statements.push({ sql, tenant }),
   }
   const platform = { secret: TEST_APP_SECRET, publicUrl: url, production, mailer, flags: others ?? flags, log }
-  const actions = Object.assign({}, ...domains.map(({ contract }) => contract.actions))
+  const actions = actionsOf(domains.map(({ contract }) => contract))
   const apart = await startApart({ ...common, undivided, platform: { ...platform, actions } })
   const gateway = await createGateway({
     ...common,

@@ -25,7 +25,7 @@ export interface LanesOptions<Client> {
   transactionConnections?: number
   /** How long a transaction may take, and each of its statements, in ms: for work that nobody waits for. Default 10 s, and 2 s. */
   transactionTimeout?: number
-  /** Told of every statement that is sent on behalf of a tenant; for tests and telemetry. */
+  /** Told of every statement that is sent on behalf of a tenant; for tests. */
   onStatement?(sql: string, tenant: string): void
   /** Told after each commit that emitted events. */
   onEmitted?(): void

@@ -1,4 +1,4 @@
-import { type AttributesOf, describeStatement, endFailed, errorType, record, startSpan } from '@offshoot/telemetry'
+import { describeStatement, endFailed, errorType, record, startSpan, statementAttributes } from '@offshoot/telemetry'
 import pg from 'pg'
 
 /** What is told of a domain's connections. */
@@ -8,9 +8,6 @@ export interface Observed {
   /** Waits for a connection of a pool. */
   connection<T>(pool: string, connect: () => Promise<T>): Promise<T>
 }
-
-/** Of a statement's text, in characters: one with a list of a thousand placeholders says no more after that. */
-const longestText = 2_000
 
 /**
  * A domain's statements as spans and as durations, from when they are asked for, so that waiting for a connection counts. A span is begun in its caller's context; what is
@@ -29,18 +26,10 @@ export function observedBy(domain: string, connectionString: string): Observed {
   return {
     async statement(text, tenant, send) {
       const began = performance.now()
-      const { operation, collection, summary } = describeStatement(text)
+      const { operation, summary } = describeStatement(text)
       const span = startSpan('db.statement', summary)
       if (span.isRecording()) {
-        const attributes: AttributesOf<'db.statement'> = {
-          ...everywhere,
-          'db.operation.name': operation,
-          ...(collection && { 'db.collection.name': collection }),
-          'db.query.summary': summary,
-          'db.query.text': text.slice(0, longestText),
-          ...(tenant && { 'tenant.id': tenant }),
-        }
-        span.setAttributes(attributes)
+        span.setAttributes({ ...everywhere, ...statementAttributes(text), ...(tenant && { 'tenant.id': tenant }) })
       }
       const labels = { domain, 'db.operation.name': operation }
       try {

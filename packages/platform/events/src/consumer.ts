@@ -118,6 +118,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     data,
   }: Envelope) {
     const last = JSON.parse(lastbytype) as Record<string, number>
+    const kept = validTraceparent(traceparent)
     return (wanted.get(type) ?? []).map((handler) => ({
       tenant_id: tenantid,
       handler: handler.name,
@@ -129,7 +130,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       type,
       version: dataversion,
       time,
-      traceparent: validTraceparent(traceparent),
+      traceparent: kept,
       data,
     }))
   }

@@ -54,7 +54,7 @@ export interface HostOptions {
   platform: Platform
   /** What other processes serve. Without it everything is here. */
   elsewhere?: Elsewhere
-  /** Told of every statement that a lane sends; for tests and telemetry. */
+  /** Told of every statement that a lane sends; for tests. */
   onStatement?(sql: string, tenant: string): void
 }
 

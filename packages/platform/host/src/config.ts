@@ -1,7 +1,11 @@
+import { join, resolve } from 'node:path'
 import { ConfigError, type Environment, loadConfig, settings, whole } from '@offshoot/config'
 import { roleUrls } from '@offshoot/data/migrate'
 import { samplers } from '@offshoot/telemetry/settings'
 import { z } from 'zod'
+
+/** The repository's root. */
+export const root = join(import.meta.dirname, '../../../..')
 
 /** What every process of the product is told, whichever domains it hosts. */
 export interface ProcessConfig {
@@ -29,8 +33,8 @@ export interface ProcessConfig {
   role: z.infer<typeof ProcessRole>
   /** Where metrics are scraped and other apps call; undefined when nobody does. */
   internalPort: number | undefined
-  /** The file that says which app hosts which domain; undefined for the one in the repository. */
-  topologyFile: string | undefined
+  /** The file that says which app hosts which domain. */
+  topologyFile: string
 }
 
 const LogLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
@@ -226,7 +230,7 @@ function apiOf(url: string): string {
   return new URL(bare).pathname === '/' ? `${bare}/api` : bare
 }
 
-/** The configuration of a process that hosts `domains`, from settings that were loaded. `wrong` is what else is wrong with them. */
+/** The configuration of a process, from settings that were loaded. */
 export function processConfig(
   config: z.infer<ReturnType<typeof processSettings>>,
   production: boolean,
@@ -245,7 +249,7 @@ export function processConfig(
     eventsKeepDays: config.EVENTS_KEEP_DAYS,
     role: config.ROLE,
     internalPort: config.INTERNAL_PORT,
-    topologyFile: config.TOPOLOGY_FILE,
+    topologyFile: resolve(root, config.TOPOLOGY_FILE ?? 'topology.json'),
     systemUrl(domain) {
       return roleUrls(this.databaseUrl(domain), domain, config.APP_SECRET).system
     },

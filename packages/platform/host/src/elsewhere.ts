@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { type Link, unavailable } from '@offshoot/rpc'
+import { type Link, serviceUnavailable } from '@offshoot/rpc'
 import type { Remote, RemoteOptions } from '@offshoot/rpc/remote'
 import { appOf, readTopology, settingOf, type Topology } from './topology.ts'
 
@@ -89,7 +89,7 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere {
       if (url) return (await remoteAt(url)).link(contract, call, input, headers, caller)
       if (here) return local(contract, call, input, headers, caller)
       const cause = new Error(`No process that serves ${domain} is known: set ${settingOf(appOf(topology, domain))}.`)
-      throw unavailable('SERVICE', 'A part of the product is not available at the moment.', cause)
+      throw serviceUnavailable(cause)
     },
     urlOf,
     async health() {

@@ -1,22 +1,19 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { ConfigError } from '@offshoot/config'
 import { transport as carrier } from '@offshoot/data/migrate'
 import { ServerError, waitForDatabase } from '@offshoot/data/server'
 import { natsTransport, postgresTransport } from '@offshoot/events/runtime'
 import { flagRegistry, startFlags } from '@offshoot/flags/runtime'
 import { catchingMailer, smtpMailer } from '@offshoot/mail'
-import { Problem } from '@offshoot/rpc'
+import { actionsOf, type Contract, Problem } from '@offshoot/rpc'
 import { runningTelemetry } from '@offshoot/telemetry'
 import type { HostOptions } from './app.ts'
-import type { ProcessConfig } from './config.ts'
-import type { Domain, Platform } from './domain.ts'
+import { type ProcessConfig, root } from './config.ts'
+import type { Domain } from './domain.ts'
 import { openElsewhere } from './elsewhere.ts'
 import { PortTakenError } from './http-server.ts'
 import { createLogger } from './logger.ts'
 import { gateway, gatewayPort, settingOf, type Topology, TopologyError } from './topology.ts'
-
-/** The repository's root. */
-export const root = join(import.meta.dirname, '../../../..')
 
 export interface Surroundings {
   /** All that a host of these domains needs, but for the domains themselves. */
@@ -26,16 +23,17 @@ export interface Surroundings {
 
 /**
  * What surrounds the domains in a process of the product: the log, flags, mail, what carries events, the other apps. Waits until the databases answer. `known` are all domains
- * whose flags and actions count here.
+ * whose flags and actions count here; of `others` the actions alone.
  */
 export async function openSurroundings(
   app: string,
   config: ProcessConfig,
   known: readonly Domain[],
-  { publicUrl, actions }: Pick<Platform, 'publicUrl' | 'actions'>,
-  log = createLogger({ level: config.logLevel, production: config.production }),
+  publicUrl: string,
+  others: readonly Contract[] = [],
 ): Promise<Surroundings> {
   const { production } = config
+  const log = createLogger({ level: config.logLevel, production })
   const urls = new Set([...known.map(({ name }) => name), carrier].map((name) => config.databaseUrl(name)))
   await Promise.all([...urls].map((url) => waitForDatabase(url, { log: (line) => log.warn(line) })))
   if (production && !config.smtpUrl) log.warn('SMTP_URL is not set: no mail leaves this process')
@@ -44,7 +42,7 @@ export async function openSurroundings(
     process.env[settingOf(other)] || (production ? undefined : developmentUrl(other, topology))
   const elsewhere = openElsewhere({
     app,
-    file: resolve(root, config.topologyFile ?? 'topology.json'),
+    file: config.topologyFile,
     urlOf,
     onUnexpected: (error, { name, requestId, code }) =>
       log.warn({ err: error, call: name, requestId, code }, 'a call to another app failed unexpectedly'),
@@ -87,7 +85,7 @@ export async function openSurroundings(
         production,
         mailer: config.smtpUrl ? smtpMailer(config.smtpUrl, config.mailFrom) : catchingMailer(config.mailFrom),
         flags,
-        actions,
+        actions: actionsOf([...others, ...known.map(({ contract }) => contract)]),
         log,
       },
     },

@@ -1,5 +1,5 @@
 import { Agent, type IncomingMessage, request as send } from 'node:http'
-import { unavailable } from '@offshoot/rpc'
+import { serviceUnavailable } from '@offshoot/rpc'
 import type { Request, RequestHandler } from 'express'
 
 /** Names the process that a request passed: its token vouches that it came in through the product's own edge. */
@@ -50,7 +50,7 @@ export function passOn(url: string, token: string): RequestHandler {
     passed.once('error', (error) => {
       clearTimeout(late)
       if (response.headersSent) response.destroy()
-      else next(unavailable('SERVICE', 'A part of the product is not available at the moment. Try again.', error))
+      else next(serviceUnavailable(error))
     })
     response.once('close', () => passed.destroy())
     request.pipe(passed)

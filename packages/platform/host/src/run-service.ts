@@ -1,10 +1,10 @@
 import { readEnvironment } from '@offshoot/config'
 import { transport as carrier } from '@offshoot/data/migrate'
 import type { Contract } from '@offshoot/rpc'
-import { loadServiceConfig } from './config.ts'
+import { loadServiceConfig, root } from './config.ts'
 import type { Domain } from './domain.ts'
 import { listen } from './http-server.ts'
-import { openSurroundings, root, runProcess } from './process.ts'
+import { openSurroundings, runProcess } from './process.ts'
 import { createService } from './service.ts'
 import { readTopology, settingOf } from './topology.ts'
 
@@ -20,18 +20,17 @@ export async function runService(
   await runProcess(async (onStop) => {
     const env = readEnvironment(root)
     const config = loadServiceConfig(env, [...domains.map(({ name }) => name), carrier])
-    const url = new URL(env[settingOf(app)] || `http://127.0.0.1:${portOf(app, config.topologyFile)}`)
+    const url = new URL(
+      env[settingOf(app)] || `http://127.0.0.1:${readTopology(config.topologyFile).apps[app]?.port ?? 0}`,
+    )
     const server = await listen({
       host: config.production ? '0.0.0.0' : '127.0.0.1',
       port: config.internalPort ?? (Number(url.port) || 80),
+      setting: 'INTERNAL_PORT',
     })
     onStop(() => server.close())
-    const actions = Object.assign(
-      {},
-      ...[...contracts, ...domains.map(({ contract }) => contract)].map((one) => one.actions),
-    )
     const publicUrl = config.publicUrl ?? `http://localhost:${env.PORT || 4000}`
-    const { options, close } = await openSurroundings(app, config, domains, { publicUrl, actions })
+    const { options, close } = await openSurroundings(app, config, domains, publicUrl, contracts)
     const service = await createService({ ...options, domains })
     onStop(async () => {
       await service.stop()
@@ -41,8 +40,4 @@ export async function runService(
     server.serve(service.listener)
     return `http://127.0.0.1:${server.port}`
   })
-}
-
-function portOf(app: string, file: string | undefined): number {
-  return readTopology(file ?? `${root}/topology.json`).apps[app]?.port ?? 0
 }

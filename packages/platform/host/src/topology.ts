@@ -64,8 +64,12 @@ export function appOf({ apps }: Topology, domain: string): string {
 }
 
 /** The domains that an app hosts, of all those that the product has. */
-export function hostedBy(topology: Topology, app: string, domains: readonly string[]): string[] {
-  return domains.filter((domain) => appOf(topology, domain) === app)
+export function hostedBy<Domain extends { name: string }>(
+  topology: Topology,
+  app: string,
+  domains: readonly Domain[],
+): Domain[] {
+  return domains.filter(({ name }) => appOf(topology, name) === app)
 }
 
 /** The setting that says where an app serves calls: `ORDERS_URL`. */

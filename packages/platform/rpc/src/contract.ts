@@ -77,6 +77,10 @@ export function metaOf(procedure: Procedure<z.ZodType, z.ZodType>): CallMeta {
   return procedure['~orpc'].meta.call as CallMeta
 }
 
+/** The actions of these contracts together. */
+export const actionsOf = (contracts: readonly { readonly actions: Actions }[]): Actions =>
+  Object.assign({}, ...contracts.map(({ actions }) => actions))
+
 export type Calls = Record<string, Procedure<any, any>>
 
 export interface Contract<Name extends string = string, C extends Calls = Calls> {

@@ -16,14 +16,11 @@ export function callListener(servers: ReadonlyMap<string, CallServer>, tokens: I
     const server = servers.get(contract)
     if (!server || request.method !== 'POST')
       throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `Nothing is served at ${request.method} ${callsPath}… here.`)
-    const gone = new AbortController()
-    response.once('close', () => {
-      if (!response.writableFinished) gone.abort()
-    })
+    const gone = untilGone(response)
     const input = parse(await bodyOf(request))
     const { [wireHeaders.budget]: budget, [wireHeaders.requestId]: requestId, traceparent } = request.headers
     return continuing(traceparent as string | undefined, () =>
-      server.handle(call, input, { token, budget: Number(budget), requestId: String(requestId) }, gone.signal),
+      server.handle(call, input, { token, budget: Number(budget), requestId: String(requestId) }, gone),
     )
   }
 
@@ -35,6 +32,15 @@ export function callListener(servers: ReadonlyMap<string, CallServer>, tokens: I
         send(response, statusOf[problem.code], problemBody(problem))
       })
   }
+}
+
+/** Aborted when whoever asked goes before the answer is complete. */
+export function untilGone(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  return gone.signal
 }
 
 function send(response: ServerResponse, status: number, body: string): void {

@@ -2,6 +2,7 @@ export { type Caller, createClient, defaultBudget, type Link, localLink } from '
 export {
   type Actions,
   type Audience,
+  actionsOf,
   type CallMeta,
   type Calls,
   type Client,
@@ -16,7 +17,7 @@ export {
   type OutputOf,
   query,
 } from './contract.ts'
-export { callListener } from './http-server.ts'
+export { callListener, untilGone } from './http-server.ts'
 export { Actor, anonymous, edge, Identity, type IdentityTokens, identityTokens } from './identity.ts'
 export { plainCopy } from './plain.ts'
 export {
@@ -30,6 +31,7 @@ export {
   type ProblemCode,
   type ProblemData,
   problemCodes,
+  serviceUnavailable,
   unavailable,
 } from './problem.ts'
 export { type Call, type CallHeaders, type CallServer, serve, type UnitOfWork } from './server.ts'

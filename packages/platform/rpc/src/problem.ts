@@ -77,6 +77,11 @@ export function unavailable(reason: string, message: string, cause?: unknown): P
   return new Problem('UNAVAILABLE', reason, message, { cause })
 }
 
+/** The part of the product that was asked is not to be reached. */
+export function serviceUnavailable(cause?: unknown): Problem {
+  return unavailable('SERVICE', 'A part of the product is not available at the moment. Try again.', cause)
+}
+
 export function deadlineExceeded(cause?: unknown): Problem {
   return new Problem('DEADLINE_EXCEEDED', 'DEADLINE', 'This took longer than the caller was willing to wait.', {
     cause,

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import type { Link } from './client.ts'
 import { metaOf, type Procedure } from './contract.ts'
 import { plainCopy } from './plain.ts'
-import { deadlineExceeded, internal, Problem, type ProblemCode, unavailable } from './problem.ts'
+import { deadlineExceeded, internal, Problem, type ProblemCode, serviceUnavailable, unavailable } from './problem.ts'
 import { callsPath, largestBody, problemFrom, wireHeaders } from './wire.ts'
 
 export interface RemoteOptions {
@@ -153,11 +153,8 @@ class Lost extends Error {
 
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
-  return error instanceof Lost && error.timedOut ? deadlineExceeded() : away(error)
+  return error instanceof Lost && error.timedOut ? deadlineExceeded() : serviceUnavailable(error)
 }
-
-const away = (cause?: unknown) =>
-  unavailable('SERVICE', 'A part of the product is not available at the moment. Try again.', cause)
 
 /**
  * What the service says, in the shape of the contract as it is here. Fields that only a newer contract has are left out; what does not fit, or a call that the service
@@ -168,16 +165,16 @@ function outputOf(procedure: Procedure<any, any>, { status, text }: { status: nu
   try {
     body = JSON.parse(text)
   } catch (error) {
-    throw away(error)
+    throw serviceUnavailable(error)
   }
   if (status === 200) {
     const output = (procedure['~orpc'].outputSchema as z.ZodType).safeParse(body)
-    if (!output.success) throw away(output.error)
+    if (!output.success) throw serviceUnavailable(output.error)
     return output.data
   }
   const problem = problemFrom(status, body)
   if (!problem || problem.reason === 'CALL_NOT_FOUND')
-    throw away(problem ?? new Error(`What answered with status ${status} is not a service of ours.`))
+    throw serviceUnavailable(problem ?? new Error(`What answered with status ${status} is not a service of ours.`))
   throw problem
 }
 

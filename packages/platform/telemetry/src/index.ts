@@ -30,4 +30,4 @@ export {
   traceparentOf,
   within,
 } from './spans.ts'
-export { describeStatement, type StatementDescription } from './statement.ts'
+export { describeStatement, type StatementDescription, statementAttributes } from './statement.ts'

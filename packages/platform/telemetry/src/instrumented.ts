@@ -4,12 +4,10 @@ import { isWrapped, registerInstrumentations } from '@opentelemetry/instrumentat
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
 import type { TracerProvider } from '@opentelemetry/sdk-trace'
-import { describeStatement } from './statement.ts'
+import { describeStatement, statementAttributes } from './statement.ts'
 
 const require = createRequire(import.meta.url)
 
-/** Nothing that is told of a statement is longer. */
-const longestText = 2_000
 /** Asked by those who route and restart, or calls between our own apps, which have a span of their own. */
 const untraced = /^\/(livez|readyz|metrics|calls\/)/
 
@@ -27,13 +25,9 @@ export function instrument(tracerProvider: TracerProvider): void {
       requireParentSpan: true,
       ignoreConnectSpans: true,
       requestHook(span, { query, connection }) {
-        const { operation, collection, summary } = describeStatement(query.text)
-        span.updateName(summary)
+        span.updateName(describeStatement(query.text).summary)
         span.setAttributes({
-          'db.operation.name': operation,
-          'db.query.summary': summary,
-          'db.query.text': query.text.slice(0, longestText),
-          ...(collection && { 'db.collection.name': collection }),
+          ...statementAttributes(query.text),
           ...(connection.database && { 'db.namespace': connection.database }),
         })
       },

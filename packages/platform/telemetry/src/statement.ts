@@ -1,3 +1,5 @@
+import type { AttributesOf } from './registry.ts'
+
 /** What a statement does to what, as far as its text tells. */
 export interface StatementDescription {
   /** `SELECT`; `_OTHER` for what no statement of ours begins with. */
@@ -14,11 +16,14 @@ const operations =
 const table = /\b(?:into|update|(?:from|join)(?!\s+[\w".]+\())\s+(?:only\s+)?(?:"?\w+"?\.)?"?(\w+)\b(?!"?\.)/i
 const called = /\b(\w+)"?\s*\(/
 
+/** Of a statement's text, in characters: one with a list of a thousand placeholders says no more after that. */
+const longestText = 2_000
+
 /** Descriptions are kept for this many texts, which come again and again. */
 const mostKept = 1_000
 const kept = new Map<string, StatementDescription>()
 
-/** Describes a statement by its text: the semantic conventions' `db.operation.name`, `db.collection.name` and `db.query.summary`. */
+/** Describes a statement by its text. */
 export function describeStatement(text: string): StatementDescription {
   let description = kept.get(text)
   if (!description) {
@@ -26,6 +31,17 @@ export function describeStatement(text: string): StatementDescription {
     if (kept.size < mostKept) kept.set(text, description)
   }
   return description
+}
+
+/** What a span tells of a statement by its text. */
+export function statementAttributes(text: string): AttributesOf<'db.statement'> {
+  const { operation, collection, summary } = describeStatement(text)
+  return {
+    'db.operation.name': operation,
+    ...(collection && { 'db.collection.name': collection }),
+    'db.query.summary': summary,
+    'db.query.text': text.slice(0, longestText),
+  }
 }
 
 function describe(text: string): StatementDescription {

@@ -1,17 +1,19 @@
 import { TEST_APP_SECRET, type TestDatabase } from '@offshoot/data/testing'
 import { postgresTransport } from '@offshoot/events/runtime'
 import {
-  appOf,
   type Domain,
   demoId,
   gateway,
   type Host,
   type HostOptions,
+  hostedBy,
   type Platform,
   startDomains,
+  together,
 } from '@offshoot/host'
 import { catchingMailer, type Mailer } from '@offshoot/mail'
 import {
+  actionsOf,
   type Client,
   type Contract,
   createClient,
@@ -85,7 +87,7 @@ export async function testApp(
     production: false,
     mailer,
     flags,
-    actions: Object.assign({}, ...domains.map(({ contract }) => contract.actions)),
+    actions: actionsOf(domains.map(({ contract }) => contract)),
     log: pino({ level: 'debug' }, { write: (line: string) => logged.push(line) }),
   }
   const carries = events && domains.some(({ definition }) => definition.handlers || definition.schedules)
@@ -107,7 +109,7 @@ export async function testApp(
   }
   const apart = await startApart(options)
   const { elsewhere } = apart
-  const here = domains.filter(({ name }) => !elsewhere || appOf(elsewhere.topology, name) === gateway)
+  const here = hostedBy(elsewhere?.topology ?? together, gateway, domains)
   const main = await startDomains({ ...options, domains: here, elsewhere })
   const host = apart.together(main)
   if (seed) await host.seed()

@@ -106,6 +106,10 @@ const tables = {
   CREATE INDEX inbox_ready ON $S.inbox_head (tenant_id, ready_at) WHERE ready_at IS NOT NULL`,
 }
 
+/** The advisory lock of a handler for a tenant: shared by those who handle, exclusive to who rebuilds. */
+const handlerKey = (handler: string, tenant: string) =>
+  `hashtext('$S.handler ' || ${handler}), hashtext(${tenant}::text)`
+
 const functions = `
 -- Writes events, in the transaction of the change that they tell of. Aggregates are taken in one order, so that two transactions do not wait for each other.
 CREATE OR REPLACE FUNCTION $S.emit(events jsonb) RETURNS void LANGUAGE plpgsql AS $$
@@ -188,7 +192,7 @@ RETURNS TABLE (tenant_id uuid, handler text, source text, aggregate text, attemp
       ORDER BY h.ready_at LIMIT greatest(0, per_tenant - t.running) FOR UPDATE SKIP LOCKED
     ) h
   ), chosen AS MATERIALIZED (
-    SELECT *, pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || handler), hashtext(tenant_id::text)) AS free
+    SELECT *, pg_try_advisory_xact_lock_shared(${handlerKey('handler', 'tenant_id')}) AS free
     FROM (SELECT * FROM ready ORDER BY turn, random() LIMIT most) c
   ), deferred AS (
     UPDATE $S.inbox_head h SET ready_at = clock_timestamp() + interval '100 ms'
@@ -220,7 +224,7 @@ CREATE OR REPLACE FUNCTION $S.settle(by_handler text, heads jsonb, ids uuid[]) R
 DECLARE
   settled bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || by_handler), hashtext(app.tid()::text)) THEN
+  IF NOT pg_try_advisory_xact_lock_shared(${handlerKey('by_handler', 'app.tid()')}) THEN
     RAISE EXCEPTION 'the handler is being rebuilt' USING ERRCODE = '${overtaken}';
   END IF;
   -- A statement of its own: what "receive" adds to these aggregates meanwhile is waited for, and seen by the next one.
@@ -249,7 +253,7 @@ END $$;
 CREATE OR REPLACE FUNCTION $S.fail(for_tenant uuid, at_handler text, from_source text, at_aggregate text, lease timestamptz, tried integer, failure text, again_at timestamptz)
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT pg_try_advisory_xact_lock_shared(hashtext('$S.handler ' || at_handler), hashtext(for_tenant::text)) THEN
+  IF NOT pg_try_advisory_xact_lock_shared(${handlerKey('at_handler', 'for_tenant')}) THEN
     UPDATE $S.inbox_head h SET leased_until = NULL, attempts = tried - 1, ready_at = clock_timestamp() + interval '100 ms'
       WHERE h.tenant_id = for_tenant AND h.handler = at_handler AND h.source = from_source AND h.aggregate = at_aggregate AND h.leased_until = lease;
     RETURN false;
@@ -287,7 +291,7 @@ END $$;
 -- see "settle".
 CREATE OR REPLACE FUNCTION $S.begin_rebuild(of_handler text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('$S.handler ' || of_handler), hashtext(app.tid()::text));
+  PERFORM pg_advisory_xact_lock(${handlerKey('of_handler', 'app.tid()')});
   RETURN true;
 END $$;
 
