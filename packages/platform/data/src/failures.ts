@@ -35,7 +35,7 @@ export function explainPrismaFailure(error: unknown): unknown {
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
   if (code === 'UNAVAILABLE' || unreachable.has(code as string)) return databaseUnavailable(error)
   if (code === 'DEADLINE_EXCEEDED' || code === 'P2024' || code === 'P2028') return deadlineExceeded(error)
-  if (code === 'P2034' || isWriteConflict(error) || (code === 'P2010' && conflicts.has(originalCode(error))))
+  if (code === 'P2034' || isWriteConflict(error) || conflicts.has(originalCode(error)))
     return unavailable('WRITE_CONFLICT', 'Somebody changed the same thing at the same time. Try again.', error)
   return error
 }
@@ -48,8 +48,11 @@ export const overtaken = 'OF001'
 
 export const isOvertaken = (error: unknown): boolean => originalCode(error) === overtaken
 
-const originalCode = (error: unknown): unknown =>
-  (error as AdapterFailure | null | undefined)?.meta?.driverAdapterError?.cause?.originalCode
+/** Of a raw statement's failure, or of COMMIT's, which Prisma passes on as the adapter has it. */
+function originalCode(error: unknown): unknown {
+  const { meta, cause } = (error ?? {}) as AdapterFailure & { cause?: { originalCode?: string } }
+  return (meta?.driverAdapterError?.cause ?? cause)?.originalCode
+}
 
 /** As the adapter has it: Prisma passes on what COMMIT says without a code of its own. */
 function isWriteConflict(error: unknown): boolean {

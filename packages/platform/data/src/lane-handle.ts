@@ -4,7 +4,7 @@ import { explainPrismaFailure } from './failures.ts'
 import type { Emission, Lane, LaneTransaction, TransactionOptions } from './lane.ts'
 import type { Model } from './models.ts'
 import { asFirst, withTenant } from './tenant-arguments.ts'
-import { thenCommit } from './transactions.ts'
+import { opening, type Statement, type TransactionConnection } from './transactions.ts'
 
 /** One unit of work of one tenant. Dead once its lane is handed back, and dead for good. */
 export interface Unit {
@@ -147,6 +147,7 @@ class Handle {
     if (this.#emissions) throw new Error('A transaction is open already; use its handle.')
     const unit = new TransactionUnit(this.#unit)
     const emissions: Emission[] = []
+    const opened: { connection?: TransactionConnection } = {}
     const within = async (tx: any): Promise<T> => {
       const result = await work(
         new Handle(tx, this.#models, unit, this.#domain, emissions) as unknown as LaneTransaction<any>,
@@ -162,15 +163,14 @@ class Handle {
         last.push([`select "${schema}".emit($1::jsonb)`, eventsJson(emissions, schema, unit.tenant)])
       }
       if (conclude) last.push(conclude())
-      for (const [n, [text, ...values]] of last.entries())
-        await tx.$executeRawUnsafe(n === last.length - 1 ? text + thenCommit : text, ...values)
+      opened.connection!.conclude(last)
       return result
     }
     const { schema: domain, transactionTimeout: timeout = transactionLimits.timeout } = this.#domain
     const options = { maxWait: transactionLimits.maxWait, timeout, isolationLevel: isolation }
     const attributes = { domain, 'tenant.id': this.tenant }
     return inSpan('db.transaction', `transaction ${domain}`, { attributes }, () =>
-      perform<T>(this.#unit, () => this.#client.$transaction(within, options)),
+      perform<T>(this.#unit, () => opening.run(opened, () => this.#client.$transaction(within, options))),
     )
       .then((result) => {
         if (emissions.length > 0) this.#domain.onEmitted?.()
@@ -179,9 +179,6 @@ class Handle {
       .finally(() => unit.end())
   }
 }
-
-/** SQL and its values. */
-type Statement = readonly [text: string, ...values: unknown[]]
 
 /** For the platform: what a transaction sends last, after what it emitted. */
 interface Conclusion {

@@ -3,20 +3,31 @@ import { apart } from '@offshoot/telemetry'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { explainFailure, explainPrismaFailure } from './failures.ts'
+import { FollowingPool } from './following-pool.ts'
 import { contribute, tellPool, usageOf } from './gauges.ts'
 import type { Lane } from './lane.ts'
 import { laneHandles, revoked, type Unit } from './lane-handle.ts'
+import { passGate } from './migrate/placement.ts'
 import { type Model, modelsOf } from './models.ts'
 import { type Observed, observedBy } from './observed.ts'
+import { findPlacement } from './placement.ts'
 import { nameStatement } from './statement-names.ts'
 import { openStatements, type Statements, statementTimeout } from './statements.ts'
-import { idleTimeout, openTransactions, type TransactionConnection, type Transactions } from './transactions.ts'
+import {
+  idleTimeout,
+  opening,
+  openTransactions,
+  type TransactionConnection,
+  type Transactions,
+} from './transactions.ts'
 
 export interface LanesOptions<Client> {
   /** The serving role's URL. It must be neither a superuser, nor an owner of the tables, nor a role that bypasses row security. */
   url: string
   /** The domain's PostgreSQL schema. */
   schema: string
+  /** What the passwords of roles derive from (`APP_SECRET`). With it the lanes follow the domain when it moves to another database; without it they end with UNAVAILABLE there. */
+  secret?: string
   /** Makes the domain's generated client on an adapter. */
   prisma(adapter: PrismaPg): Client
   /** Connections shared by single statements. Default 4: more are no faster on two processors (measured), and a server has about 100 for everybody. */
@@ -74,38 +85,55 @@ interface LaneUnit extends Unit {
  * away, still bound to its dead unit, and its late statements fail.
  */
 export async function openLanes<Client extends object>(options: LanesOptions<Client>): Promise<Lanes<Client>> {
-  const config = { connectionString: options.url, application_name: `offshoot ${options.schema}` }
-  const observed = observedBy(options.schema, options.url)
-  const statements = await openStatements(config, options.statementConnections ?? 4, observed)
-  const transactions = openTransactions(
-    config,
-    options.transactionConnections ?? 8,
-    observed,
-    options.transactionTimeout,
-  )
-  const makeLane = laneMaker(options, statements, transactions)
+  const { url, schema, secret } = options
+  const placement = await findPlacement({ url, schema, secret, role: 'serving' })
+  let here = await openConnections(options, placement.url, successorOf)
+  let moving: Promise<Connections> | undefined
+  const left = new Set<Connections>()
+  const makeLane = laneMaker(options, () => here)
   const idle: PhysicalLane<Client>[] = []
   let used = 0
 
-  const globalPool = new GlobalPool(observed, {
-    ...config,
-    max: 4,
-    connectionTimeoutMillis: 1_000,
-    keepAlive: true,
-    statement_timeout: statementTimeout,
-    idle_in_transaction_session_timeout: idleTimeout,
-    onConnect: (client) => void client.on('error', () => {}), // its next statement says so
+  /** Connections to where the domain is now, if that is elsewhere than where these ones lead. */
+  async function successorOf(connections: Connections): Promise<Connections | undefined> {
+    if (connections !== here) return here
+    if (!(await placement.hasLeft(connections.url))) return undefined
+    if (connections !== here) return here
+    moving ??= openConnections(options, placement.url, successorOf)
+      .then((opened) => {
+        left.add(here)
+        leave(here)
+        here = opened
+        return opened
+      })
+      .finally(() => {
+        moving = undefined
+      })
+    return moving
+  }
+
+  /** What waits there for its turn is refused first, and follows. */
+  function leave(connections: Connections): void {
+    setTimeout(() => {
+      left.delete(connections)
+      connections.close()
+    }, 2 * statementTimeout).unref()
+  }
+
+  const globalPool = new FollowingPool({
+    present: () => here.global,
+    successorOf: async (pool) => (pool === here.global ? await successorOf(here) : here)?.global,
+    gate: passGate(schema),
   })
-  globalPool.on('error', () => {})
   const global = explainingFailures(
     options.prisma(new PrismaPg(globalPool, { schema: options.schema, statementNameGenerator: nameStatement })),
   )
 
   const closeGauges = contribute((add) => {
     const { schema: domain } = options
-    tellPool(add, domain, 'statements', statements.usage())
-    tellPool(add, domain, 'transactions', transactions.usage())
-    tellPool(add, domain, 'global', usageOf(globalPool))
+    tellPool(add, domain, 'statements', here.statements.usage())
+    tellPool(add, domain, 'transactions', here.transactions.usage())
+    tellPool(add, domain, 'global', usageOf(here.global))
     add('offshoot.lane.count', used, { domain, 'offshoot.lane.state': 'used' })
     add('offshoot.lane.count', idle.length, { domain, 'offshoot.lane.state': 'idle' })
   })
@@ -143,12 +171,55 @@ export async function openLanes<Client extends object>(options: LanesOptions<Cli
       }
     },
     global,
-    ping: () => statements.ping(),
+    ping: () => here.statements.ping(),
     async close() {
       closeGauges()
-      await Promise.allSettled([statements.close(), transactions.close(), globalPool.end()])
+      await Promise.allSettled([here, ...left].map((connections) => connections.close()))
     },
   }
+}
+
+/** A domain's connections to one database. */
+interface Connections {
+  url: string
+  statements: Statements
+  transactions: Transactions
+  global: GlobalPool
+  close(): Promise<unknown>
+}
+
+async function openConnections(
+  options: LanesOptions<any>,
+  url: string,
+  successorOf: (connections: Connections) => Promise<Connections | undefined>,
+): Promise<Connections> {
+  const { schema } = options
+  const config = { connectionString: url, application_name: `offshoot ${schema}` }
+  const observed = observedBy(schema, url)
+  const statements = await openStatements(
+    config,
+    options.statementConnections ?? 4,
+    observed,
+    async () => (await successorOf(connections))?.statements,
+  )
+  const transactions = openTransactions(config, options.transactionConnections ?? 8, observed, {
+    gate: passGate(schema),
+    longestStatement: options.transactionTimeout,
+    successor: async () => (await successorOf(connections))?.transactions,
+  })
+  const global = new GlobalPool(observed, {
+    ...config,
+    max: 4,
+    connectionTimeoutMillis: 1_000,
+    keepAlive: true,
+    statement_timeout: statementTimeout,
+    idle_in_transaction_session_timeout: idleTimeout,
+    onConnect: (client) => void client.on('error', () => {}), // its next statement says so
+  })
+  global.on('error', () => {})
+  const close = () => Promise.allSettled([statements.close(), transactions.close(), global.end()])
+  const connections = { url, statements, transactions, global, close }
+  return connections
 }
 
 interface PhysicalLane<Client> {
@@ -158,12 +229,11 @@ interface PhysicalLane<Client> {
 
 function laneMaker<Client extends object>(
   { prisma, schema, onStatement, onEmitted, transactionTimeout }: LanesOptions<Client>,
-  statements: Statements,
-  transactions: Transactions,
+  present: () => Connections,
 ): () => PhysicalLane<Client> {
   let models: ReadonlyMap<string, Model> | undefined
   return () => {
-    const pool = new LanePool(statements, transactions, onStatement)
+    const pool = new LanePool(present, onStatement)
     const client = prisma(new PrismaPg(pool as never, { schema, statementNameGenerator: nameStatement }))
     models ??= modelsOf(client, schema)
     return { pool, handle: laneHandles(client, models, { schema, onEmitted, transactionTimeout }) }
@@ -227,18 +297,12 @@ function explainingFailures<Client extends object>(client: Client): Client {
 /** What Prisma's adapter takes for a pool of connections: it sends every statement as the tenant of the present unit of work. */
 class LanePool extends pg.Pool {
   unit: LaneUnit | undefined
-  readonly #statements: Statements
-  readonly #transactions: Transactions
+  readonly #present: () => Connections
   readonly #onStatement: ((sql: string, tenant: string) => void) | undefined
 
-  constructor(
-    statements: Statements,
-    transactions: Transactions,
-    onStatement: ((sql: string, tenant: string) => void) | undefined,
-  ) {
+  constructor(present: () => Connections, onStatement: ((sql: string, tenant: string) => void) | undefined) {
     super({ max: 0 })
-    this.#statements = statements
-    this.#transactions = transactions
+    this.#present = present
     this.#onStatement = onStatement
   }
 
@@ -252,7 +316,7 @@ class LanePool extends pg.Pool {
     try {
       const unit = this.#unit()
       this.#onStatement?.(config.text, unit.tenant)
-      return this.#statements.run(unit.tenant, config, () => unit.alive)
+      return this.#present().statements.run(unit.tenant, config, () => unit.alive)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -260,17 +324,23 @@ class LanePool extends pg.Pool {
 
   override async connect(): Promise<any> {
     const unit = this.#unit()
-    const connection = await this.#transactions.open(unit.tenant)
+    const connection = await this.#present().transactions.open(unit.tenant)
     if (!unit.alive) {
       connection.release()
       throw revoked()
     }
     unit.transactions.add(connection)
-    const { query, release } = connection
+    const asked = opening.getStore()
+    if (asked) asked.connection ??= connection // a second one is that of a statement beside the transaction
+    const { query, conclude, release } = connection
     connection.query = (config) => {
       if (!unit.alive) return Promise.reject(revoked())
       this.#onStatement?.(config.text, unit.tenant)
       return query(config)
+    }
+    connection.conclude = (statements) => {
+      for (const [text] of statements) this.#onStatement?.(text, unit.tenant)
+      conclude(statements)
     }
     connection.release = (error) => {
       unit.transactions.delete(connection)

@@ -1,4 +1,4 @@
-import { describeStatement, endFailed, errorType, record, startSpan, statementAttributes } from '@offshoot/telemetry'
+import { describeStatement, endFailed, errorType, record, startSpan, telemetryOn } from '@offshoot/telemetry'
 import pg from 'pg'
 
 /** What is told of a domain's connections. */
@@ -23,14 +23,12 @@ export function observedBy(domain: string, connectionString: string): Observed {
     domain,
   }
 
-  return {
+  const observed: Observed = {
     async statement(text, tenant, send) {
       const began = performance.now()
-      const { operation, summary } = describeStatement(text)
-      const span = startSpan('db.statement', summary)
-      if (span.isRecording()) {
-        span.setAttributes({ ...everywhere, ...statementAttributes(text), ...(tenant && { 'tenant.id': tenant }) })
-      }
+      const { operation, summary, attributes } = describeStatement(text)
+      const span = startSpan('db.statement', summary, { attributes: everywhere }).setAttributes(attributes)
+      if (tenant) span.setAttribute('tenant.id', tenant)
       const labels = { domain, 'db.operation.name': operation }
       try {
         const result = await send()
@@ -56,6 +54,10 @@ export function observedBy(domain: string, connectionString: string): Observed {
       })
       return connection
     },
+  }
+  return {
+    statement: (text, tenant, send) => (telemetryOn() ? observed.statement(text, tenant, send) : send()),
+    connection: (pool, connect) => (telemetryOn() ? observed.connection(pool, connect) : connect()),
   }
 }
 

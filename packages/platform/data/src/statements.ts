@@ -6,6 +6,7 @@ import { FairQueue } from './fair-queue.ts'
 import type { PoolUsage } from './gauges.ts'
 import type { Observed } from './observed.ts'
 import { patience } from './patience.ts'
+import { isRefusal } from './placement.ts'
 import { prepareToEnter, TenantQuery } from './tenant-query.ts'
 
 /** The time that one statement may take, in ms; PostgreSQL ends it (`statement_timeout`). Contract calls wait no longer than 2 s. */
@@ -15,7 +16,7 @@ const pipelineDepth = 8
 /** How long a statement waits for room on a connection, in ms. */
 const longestWait = 1_000
 /** How long connecting may take, in ms. */
-const longestConnect = 5_000
+export const longestConnect = 5_000
 /** A connection whose oldest statement runs longer than this, in ms, gets no new ones: they wait for whichever is ready first. */
 const slow = 20
 /** How many statements of its own a tenant rather waits for than for one of another tenant, which may turn out to be a long one. */
@@ -85,12 +86,13 @@ export interface Statements {
  * one connection without waiting for each other's answers. Single statements only; a transaction takes a connection of its own.
  *
  * Who goes where: to the connection with the fewest statements on their way, rather behind one's own than behind another tenant's, and
- * never behind one that takes long. Nobody fills the house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
+ * never behind one that takes long. What is refused because the domain has moved is sent by the `successor`. Nobody fills the house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
  */
 export async function openStatements(
   config: pg.ClientConfig,
   connections: number,
   observed: Observed,
+  successor: () => Promise<Statements | undefined> = async () => undefined,
 ): Promise<Statements> {
   const slots: Slot[] = Array.from({ length: connections }, () => ({
     client: undefined,
@@ -230,9 +232,20 @@ export async function openStatements(
             query: new TenantQuery(unnamed, tenant),
             tenant,
             wanted,
-            answered: (again, rows) => (again ? reject(explainFailure(again)) : resolve(rows!)),
+            answered: (again, rows) => (again ? failed(again) : resolve(rows!)),
           })
-        } else reject(explainFailure(error))
+        } else failed(error)
+      }
+
+      // It was all of its transaction, so that nothing of it was done and it may be sent again.
+      function failed(error: Error): void {
+        const next = isRefusal(error) ? successor() : Promise.resolve(undefined)
+        next
+          .then((next) => {
+            if (!next || !wanted()) throw error
+            return next.run(tenant, config, wanted)
+          })
+          .then(resolve, (failure) => reject(explainFailure(failure)))
       }
       submit({ query: new TenantQuery(config, tenant), tenant, wanted, answered })
     })

@@ -7,7 +7,10 @@
 import { hostname } from 'node:os'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { FollowingPool } from './following-pool.ts'
 import { contribute, tellPool, usageOf } from './gauges.ts'
+import { passGate } from './migrate/placement.ts'
+import { findPlacement } from './placement.ts'
 import { assertSystemRole } from './serving-role.ts'
 import { nameStatement } from './statement-names.ts'
 
@@ -32,6 +35,8 @@ export interface SystemPoolOptions {
   url: string
   /** The domain's PostgreSQL schema. */
   schema: string
+  /** What the passwords of roles derive from (`APP_SECRET`). With it the connections follow the domain when it moves to another database. */
+  secret?: string
   /** Puts a use on record, usually in the log. When it throws, access is refused. */
   audit(use: SystemUse): void
   /** Default 4. */
@@ -84,32 +89,74 @@ export async function openSystemPool(options: SystemPoolOptions): Promise<System
   return Object.assign(system, { close })
 }
 
-async function open({ url, schema, audit, connections = 4, statementTimeout = 60_000 }: SystemPoolOptions) {
-  await assertSystemRole(url, schema)
+async function open({
+  schema,
+  secret,
+  audit,
+  connections = 4,
+  statementTimeout = 60_000,
+  ...options
+}: SystemPoolOptions) {
+  const placement = await findPlacement({ url: options.url, schema, secret, role: 'system' })
+  await assertSystemRole(placement.url, schema)
   const who = { host: hostname(), pid: process.pid, program: process.argv.slice(1, 2).join('') || process.title }
   const applicationName = `offshoot ${schema} system ${who.pid} ${who.host}`.slice(0, 63)
-  const role = decodeURIComponent(new URL(url).username)
-  const pool = new pg.Pool({
-    connectionString: url,
-    application_name: applicationName,
-    max: connections,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: statementTimeout,
-    idle_in_transaction_session_timeout: 60_000,
-    keepAlive: true,
-    onConnect: (client) => void client.on('error', () => {}), // its next statement says so
-  })
-  pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
-  const closeGauges = contribute((add) => tellPool(add, schema, 'system', usageOf(pool)))
+  let here = connect(placement.url)
+  let moving: Promise<pg.Pool> | undefined
+  const pool = new FollowingPool({ present: () => here, successorOf, gate: passGate(schema) })
+  const closeGauges = contribute((add) => tellPool(add, schema, 'system', usageOf(here)))
+
+  function connect(connectionString: string): pg.Pool {
+    const pool = new pg.Pool({
+      connectionString,
+      application_name: applicationName,
+      max: connections,
+      connectionTimeoutMillis: 5_000,
+      statement_timeout: statementTimeout,
+      idle_in_transaction_session_timeout: 60_000,
+      keepAlive: true,
+      onConnect: (client) => void client.on('error', () => {}), // its next statement says so
+    })
+    pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
+    return pool
+  }
+
+  async function successorOf(left: pg.Pool): Promise<pg.Pool | undefined> {
+    if (left !== here) return here
+    moving ??= follow().finally(() => {
+      moving = undefined
+    })
+    return (await moving) === left ? undefined : here
+  }
+
+  async function follow(): Promise<pg.Pool> {
+    const { url } = placement
+    if (!(await placement.hasLeft(url))) return here
+    await assertSystemRole(placement.url, schema)
+    const left = here
+    here = connect(placement.url)
+    setTimeout(() => left.end(), 5_000).unref() // who waits there for a connection is refused first, and follows
+    return here
+  }
+
   return {
     pool,
     close() {
       closeGauges()
-      return pool.end()
+      return here.end()
     },
     record(reason: string) {
       if (reason.trim() === '') throw new Error('Work across tenants needs a reason: it goes on record.')
-      audit({ at: new Date().toISOString(), domain: schema, reason, role, applicationName, ...who })
+      audit({
+        at: new Date().toISOString(),
+        domain: schema,
+        reason,
+        role: roleOf(placement.url),
+        applicationName,
+        ...who,
+      })
     },
   }
 }
+
+const roleOf = (url: string) => decodeURIComponent(new URL(url).username)

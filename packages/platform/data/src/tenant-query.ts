@@ -18,7 +18,7 @@ const { prepareValue } = utils as { prepareValue(value: unknown): unknown }
  */
 export class TenantQuery extends Query() {
   readonly #tenant: string
-  readonly #begin: Begin | undefined
+  readonly #opening: readonly string[]
   readonly #commit: boolean
   readonly #types: pg.CustomTypesConfig
   /** How many results come before the statement's own. */
@@ -30,11 +30,11 @@ export class TenantQuery extends Query() {
   #complete = false
   readonly #answer: pg.QueryArrayResult = { command: '', rowCount: null, oid: 0, fields: [], rows: [] }
 
-  /** `begin`: sent first, when this statement opens a transaction. `commit`: COMMIT follows in the same round trip, unless the statement fails. */
+  /** `opening`: prepared statements that are sent first, when this one opens a transaction. `commit`: COMMIT follows in the same round trip, unless the statement fails. */
   constructor(
     { text, name, values, types = pg.types as pg.CustomTypesConfig }: pg.QueryConfig,
     tenant: string,
-    begin?: Begin,
+    opening: readonly string[] = nothing,
     commit = false,
   ) {
     super(text)
@@ -43,9 +43,9 @@ export class TenantQuery extends Query() {
     this.values = values?.map(prepareValue)
     this.#types = types
     this.#tenant = tenant
-    this.#begin = begin
+    this.#opening = opening
     this.#commit = commit
-    this.#preamble = begin ? 2 : 1
+    this.#preamble = opening.length + 1
   }
 
   override requiresPreparation(): boolean {
@@ -53,7 +53,7 @@ export class TenantQuery extends Query() {
   }
 
   override prepare(connection: Connection): void {
-    if (this.#begin) sendPrepared(connection, this.#begin, [])
+    for (const statement of this.#opening) sendPrepared(connection, statement, [])
     if (connection.stream.writable) connection.stream.write(entering(this.#tenant))
     super.prepare(connection)
   }
@@ -110,6 +110,7 @@ const strangeAnswer = () =>
     new Error('The connection was destroyed: it answered for another tenant than the one that was asked for.'),
   )
 
+const nothing: readonly string[] = []
 const enter = 'select app.enter($1)'
 const begins = [
   'BEGIN',
@@ -120,24 +121,31 @@ const begins = [
 export type Begin = (typeof begins)[number]
 
 /**
- * Prepares on a new connection, in one round trip, what `TenantQuery` sends first; each statement's name is its text. Prepared
+ * Prepares on a new connection, in one round trip, what `TenantQuery` sends first, and what else it is to send there; each statement's name is its text. Prepared
  * beforehand, because `pg` takes the first ParseComplete that it sees for the one of the query's own statement.
  */
-export function prepareToEnter(client: pg.ClientBase): Promise<void> {
+export function prepareToEnter(client: pg.ClientBase, ...others: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const preparation = new Preparation(enter)
+    const preparation = new Preparation(others)
     preparation.callback = (error) => (error ? reject(error) : resolve())
     client.query(preparation as never)
   })
 }
 
 class Preparation extends Query() {
+  readonly #others: readonly string[]
+
+  constructor(others: readonly string[]) {
+    super(enter)
+    this.#others = others
+  }
+
   override requiresPreparation(): boolean {
     return true
   }
 
   override prepare(connection: Connection): void {
-    for (const text of [enter, ...begins, 'COMMIT']) connection.parse({ name: text, text, types: [] })
+    for (const text of [enter, ...begins, 'COMMIT', ...this.#others]) connection.parse({ name: text, text, types: [] })
     connection.sync()
   }
 }

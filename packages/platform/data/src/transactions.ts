@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Problem } from '@offshoot/rpc'
 import { apart } from '@offshoot/telemetry'
 import pg from 'pg'
@@ -7,7 +7,9 @@ import { FairQueue } from './fair-queue.ts'
 import { type PoolUsage, usageOf } from './gauges.ts'
 import type { Observed } from './observed.ts'
 import { patience } from './patience.ts'
-import { statementTimeout } from './statements.ts'
+import { isRefusal } from './placement.ts'
+import { nameStatement } from './statement-names.ts'
+import { longestConnect, statementTimeout } from './statements.ts'
 import { type Begin, prepareToEnter, TenantQuery } from './tenant-query.ts'
 
 /** How long a transaction may stand still between two statements, in ms; PostgreSQL ends it. */
@@ -26,9 +28,17 @@ export interface TransactionConnection {
   release(error?: unknown): void
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
+  /** Has these statements sent before COMMIT, the last of them together with it, which spares a round trip and what Prisma does for a statement. */
+  conclude(statements: readonly Statement[]): void
   /** Ends the transaction now, whatever it is doing: its connection is destroyed and its statement cancelled. */
   abandon(): void
 }
+
+/** SQL and its values. */
+export type Statement = readonly [text: string, ...values: unknown[]]
+
+/** Leads from a transaction of Prisma's, which tells nobody, to its connection: set when the one is asked for, and filled when the other is opened. */
+export const opening = new AsyncLocalStorage<{ connection?: TransactionConnection }>()
 
 export interface Transactions {
   open(tenant: string): Promise<TransactionConnection>
@@ -36,20 +46,29 @@ export interface Transactions {
   close(): Promise<void>
 }
 
+export interface TransactionsOptions {
+  /** Each transaction's first statement, by which the domain's gate is passed. */
+  gate: string
+  /** In ms. */
+  longestStatement?: number
+  /** Once the domain has moved, and its gate is closed: who begins the transactions from then on. */
+  successor?(): Promise<Transactions | undefined>
+}
+
 /**
- * Connections for transactions, one transaction on each at a time. BEGIN, the tenant and the first statement leave in one round
+ * Connections for transactions, one transaction on each at a time. BEGIN, the gate, the tenant and the first statement leave in one round
  * trip. One tenant has at most three quarters of the connections, and tenants take turns when all are busy.
  */
 export function openTransactions(
   config: pg.ClientConfig,
   connections: number,
   observed: Observed,
-  longestStatement: number = statementTimeout,
+  { gate, longestStatement = statementTimeout, successor = async () => undefined }: TransactionsOptions,
 ): Transactions {
   const pool = new pg.Pool({
     ...config,
     max: connections,
-    connectionTimeoutMillis: longestWait,
+    connectionTimeoutMillis: longestConnect,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
@@ -57,7 +76,7 @@ export function openTransactions(
     idle_in_transaction_session_timeout: Math.max(idleTimeout, longestStatement),
     onConnect(client) {
       client.on('error', () => {}) // its next statement says so
-      return prepareToEnter(client)
+      return prepareToEnter(client, gate)
     },
   })
   pool.on('error', () => {}) // an idle connection was lost; the pool opens another when needed
@@ -106,11 +125,27 @@ export function openTransactions(
     })
   }
 
+  /** A connection that comes too late for whoever waited is there for the next one: a database that is short of time is not asked to make it anew. */
+  function connect(): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      let late = false
+      const arrived = patience(longestWait, () => {
+        late = true
+        reject(
+          databaseUnavailable(new Error(`No connection for a transaction could be made within ${longestWait} ms.`)),
+        )
+      })
+      apart(() => pool.connect())
+        .then((client) => (late ? client.release() : resolve(client)), reject)
+        .finally(arrived)
+    })
+  }
+
   async function open(tenant: string): Promise<TransactionConnection> {
     await permit(tenant)
     try {
-      const client = await apart(() => pool.connect())
-      return transactionOn(client, tenant, pool, observed, () => letGo(tenant))
+      const client = await connect()
+      return transactionOn(client, tenant, pool, { observed, gate, successor, onEnd: () => letGo(tenant) })
     } catch (error) {
       letGo(tenant)
       throw error instanceof Problem ? error : databaseUnavailable(error) // whatever keeps a session from beginning
@@ -130,22 +165,30 @@ function isIdle(client: pg.PoolClient): boolean {
   return readyForQuery && _txStatus === 'I'
 }
 
-/** At the end of a transaction's last statement: COMMIT leaves together with it, and spares a round trip. No statement of a use case can say so by accident. */
-export const thenCommit = ` /* then commit ${randomUUID()} */`
-
 const isolation = /^SET TRANSACTION (ISOLATION LEVEL .+)$/
 
-/** BEGIN (and the isolation level) are held back until the first statement, and leave together with it and the tenant; COMMIT leaves with the last one, where that is told. */
+interface Surroundings {
+  observed: Observed
+  gate: string
+  successor(): Promise<Transactions | undefined>
+  onEnd(): void
+}
+
+/**
+ * BEGIN (and the isolation level) are held back until the first statement, and leave together with it, the gate and the tenant; COMMIT leaves with the conclusion, where
+ * there is one. So a gate that was closed is met by the first statement and by no other: the transaction begins anew where the domain is now, and whoever runs it does not notice.
+ */
 function transactionOn(
   client: pg.PoolClient,
   tenant: string,
   pool: pg.Pool,
-  observed: Observed,
-  onEnd: () => void,
+  { observed, gate, successor, onEnd }: Surroundings,
 ): TransactionConnection {
   let begin: Begin | undefined
+  let conclusion: readonly Statement[] = []
   let ended = false
-  let committed = false
+  let elsewhere: TransactionConnection | undefined
+  const listeners = new Set<(error: Error) => void>()
   const nothing = { command: '', rowCount: 0, oid: 0, fields: [], rows: [] } as pg.QueryResult
 
   async function send(config: pg.QueryConfig): Promise<pg.QueryResult> {
@@ -155,26 +198,15 @@ function transactionOn(
       begin = 'BEGIN'
       return nothing
     }
-    if (committed) return { ...nothing, command: config.text } // COMMIT, which is done
+    if (config.text === 'COMMIT' && conclusion.length > 0) {
+      await concluded()
+      return { ...nothing, command: 'COMMIT' }
+    }
     if (begin !== undefined) {
       const level = isolation.exec(config.text)
       if (level) begin = `BEGIN ${level[1]}` as Begin
       if (level || /^(COMMIT|ROLLBACK)$/.test(config.text)) return nothing
-    }
-    const last = config.text.endsWith(thenCommit)
-    if (begin !== undefined || last) {
-      const text = last ? config.text.slice(0, -thenCommit.length) : config.text
-      const opening = begin
-      begin = undefined
-      const send = () =>
-        new Promise<pg.QueryResult>((resolve, reject) => {
-          const query = new TenantQuery({ ...config, text }, tenant, opening, last)
-          query.callback = (error, result) => (error ? reject(error) : resolve(result))
-          apart(() => client.query(query as never))
-        })
-      const result = await observed.statement(text, tenant, send)
-      committed = last
-      return result
+      return sendAsTenant(config, false)
     }
     const result = await observed.statement(config.text, tenant, () => apart(() => client.query(config)))
     if (config.text === 'COMMIT' && result.command !== 'COMMIT') {
@@ -185,22 +217,92 @@ function transactionOn(
     return result
   }
 
+  async function beginElsewhere(begin: string, first: pg.QueryConfig, refusal: unknown): Promise<pg.QueryResult> {
+    const next = await successor()
+    if (!next || ended) throw refusal
+    const connection = await next.open(tenant)
+    if (ended) {
+      connection.release()
+      throw refusal
+    }
+    elsewhere = connection
+    for (const listener of listeners) connection.on('error', listener)
+    client.release(true)
+    onEnd()
+    await connection.query({ text: 'BEGIN' })
+    if (begin !== 'BEGIN') await connection.query({ text: begin.replace('BEGIN', 'SET TRANSACTION') })
+    return connection.query(first)
+  }
+
+  /** After BEGIN and the gate, where these were held back, and before COMMIT, where nothing is to follow. */
+  async function sendAsTenant(config: pg.QueryConfig, last: boolean): Promise<pg.QueryResult> {
+    const opening = begin && [begin, gate]
+    begin = undefined
+    const answered = () =>
+      new Promise<pg.QueryResult>((resolve, reject) => {
+        const query = new TenantQuery(config, tenant, opening, last)
+        query.callback = (error, result) => (error ? reject(error) : resolve(result))
+        apart(() => client.query(query as never))
+      })
+    try {
+      return await observed.statement(config.text, tenant, answered)
+    } catch (error) {
+      if (!opening || !isRefusal(error)) throw error
+      const result = await beginElsewhere(opening[0]!, config, error)
+      if (last) await elsewhere!.query({ text: 'COMMIT' })
+      return result
+    }
+  }
+
+  async function concluded(): Promise<void> {
+    const configs = conclusion.map(([text, ...values]) => ({ name: nameStatement({ sql: text }), text, values }))
+    const last = configs.pop()!
+    try {
+      for (const config of configs) await (elsewhere ?? { query: send }).query(config)
+      if (!elsewhere) await sendAsTenant(last, true)
+      else {
+        await elsewhere.query(last)
+        await elsewhere.query({ text: 'COMMIT' })
+      }
+    } catch (error) {
+      const rollback = { text: 'ROLLBACK' } // for Prisma COMMIT was the end
+      if (!ended) await (elsewhere?.query(rollback) ?? apart(() => client.query(rollback))).catch(() => {})
+      throw error
+    }
+  }
+
   return {
     query: (config) =>
-      send(config).catch((error) => {
-        throw explainFailure(error)
-      }),
+      elsewhere
+        ? elsewhere.query(config)
+        : send(config).catch((error) => {
+            throw explainFailure(error)
+          }),
     release(error) {
       if (ended) return
       ended = true
+      conclusion = [] // Prisma keeps its last hundred transactions
+      if (elsewhere) return elsewhere.release(error)
       client.release(error !== undefined || !isIdle(client))
       onEnd()
     },
-    on: (event, listener) => client.on(event, listener),
-    removeListener: (event, listener) => client.removeListener(event, listener),
+    conclude(statements) {
+      if (elsewhere) elsewhere.conclude(statements)
+      else conclusion = statements
+    },
+    on(event, listener) {
+      listeners.add(listener)
+      return (elsewhere ?? client).on(event, listener)
+    },
+    removeListener(event, listener) {
+      listeners.delete(listener)
+      client.removeListener(event, listener)
+      return elsewhere?.removeListener(event, listener)
+    },
     abandon() {
       if (ended) return
       ended = true
+      if (elsewhere) return elsewhere.abandon()
       const { processID } = client as unknown as { processID: number }
       client.release(true)
       onEnd()

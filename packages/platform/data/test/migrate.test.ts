@@ -1,7 +1,16 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { asAdministrator } from '../src/migrate/connection.ts'
-import { domainRoles, type MigrateOptions, migrate, reset, roleUrls, status } from '../src/migrate/index.ts'
+import {
+  domainRoles,
+  dropOrphan,
+  type MigrateOptions,
+  migrate,
+  orphans,
+  reset,
+  roleUrls,
+  status,
+} from '../src/migrate/index.ts'
 import { readMigrations } from '../src/migrate/migrations.ts'
 import { inShadow } from '../src/migrate/shadow.ts'
 import { TEST_APP_SECRET as appSecret, emptyDatabase } from '../src/testing/index.ts'
@@ -149,6 +158,63 @@ describe('migrating', () => {
     await expect(migrate(options)).rejects.toMatchObject({ code: 'LOCKED' })
     await user.end()
     expect(await migrate(options)).toEqual(['shop/20260102000000_next'])
+  })
+
+  describe('an index that is made while its table is in use', () => {
+    const index = '20260102000000_index'
+    const sql =
+      '-- The largest table of all.\nCREATE UNIQUE INDEX CONCURRENTLY "order_by_key" ON "order"("tenant_id", "key");\n'
+    const row = (key: string) =>
+      `INSERT INTO shop."order" (tenant_id, id, key) VALUES ('${tenant}', gen_random_uuid(), '${key}')`
+    const valid = async (url: string) =>
+      (
+        await query(url, `SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass('shop.order_by_key')`)
+      )[0]?.valid
+
+    it('locks out neither who writes nor another process that migrates', async () => {
+      const { domain, options, adminUrl, state } = shop()
+      await migrate(options)
+      domain.writeMigration(index, sql)
+      const writer = new pg.Client(adminUrl)
+      await writer.connect()
+      await writer.query(`BEGIN; ${row('open')}`)
+      const migrating = Promise.all([migrate(options), migrate(options)])
+      await query(adminUrl, row('meanwhile'))
+      await writer.query('COMMIT')
+      await writer.end()
+      expect((await migrating).flat()).toEqual([`shop/${index}`])
+      expect(await valid(adminUrl)).toBe(true)
+      expect(await state()).toMatchObject({ applied: ['20260101000000_init', index], pending: [] })
+    })
+
+    it('is gone when it cannot be made, or was left behind half made, and is made when it can be', async () => {
+      const { domain, options, adminUrl } = shop()
+      await migrate(options)
+      await query(adminUrl, 'DROP INDEX shop.order_tenant_id_key_key')
+      await query(adminUrl, `${row('twice')}; ${row('twice')}`)
+      domain.writeMigration(index, sql)
+      await expect(migrate(options)).rejects.toMatchObject({
+        code: 'MIGRATION_FAILED',
+        message: expect.stringMatching(/could not create unique index "order_by_key"/),
+      })
+      expect(await valid(adminUrl)).toBeUndefined()
+      await query(adminUrl, sql.replace('"order"', 'shop."order"')).catch(() => {}) // as a process that was killed
+      expect(await valid(adminUrl)).toBe(false)
+      await query(adminUrl, `DELETE FROM shop."order"`)
+      expect(await migrate(options)).toEqual([`shop/${index}`])
+      expect(await valid(adminUrl)).toBe(true)
+    })
+
+    it('must be all that its migration does', async () => {
+      const { domain, options } = shop()
+      domain.writeMigration(index, `${sql} ALTER TABLE "order" ADD COLUMN gift boolean;`)
+      await expect(migrate(options)).rejects.toMatchObject({
+        code: 'MIGRATION_FAILED',
+        message: expect.stringMatching(
+          /failed: CREATE INDEX CONCURRENTLY cannot .*only an index can be made outside of one/,
+        ),
+      })
+    })
   })
 
   it('migrates a domain that lives in a database of its own there, and only there', async () => {
@@ -363,5 +429,43 @@ describe('resetting', () => {
     const { domain } = shop()
     const adminUrl = 'postgres://a@localhost/x?host=db.example.com'
     await expect(reset({ adminUrl, domains: [domain], appSecret })).rejects.toMatchObject({ code: 'RESET_REFUSED' })
+  })
+})
+
+describe('a domain that was removed', () => {
+  it('is known by what it has left, which is dropped when somebody says so, with its roles, and nothing else', async () => {
+    const { options, adminUrl } = shop()
+    const stock = domainFolder('stock')
+    stock.writeMigration('20260101000000_init', 'CREATE TABLE item (id int)')
+    await migrate({ ...options, domains: [...options.domains, stock] })
+    const rolesLeft = () =>
+      query(adminUrl, 'SELECT rolname FROM pg_roles WHERE rolname = ANY ($1)', [
+        Object.values(domainRoles(new URL(adminUrl).pathname.slice(1), 'stock')),
+      ])
+
+    expect(await orphans(options)).toEqual(['stock'])
+    expect(await rolesLeft()).toHaveLength(3)
+    for (const name of ['shop', 'nowhere', 'app', 'events'])
+      await expect(dropOrphan(name, options)).rejects.toMatchObject({ code: 'NOT_ORPHANED' })
+    await dropOrphan('stock', options)
+    expect(await orphans(options)).toEqual([])
+    expect(await rolesLeft()).toEqual([])
+    expect(await exists(adminUrl, 'stock.item')).toBe(false)
+    expect(await exists(adminUrl, 'shop."order"')).toBe(true)
+  })
+
+  it('is dropped in production only when it is forced', async () => {
+    const { options, adminUrl } = shop()
+    await migrate({ ...options, domains: [...options.domains, domainFolder('stock')] })
+    const mode = process.env.NODE_ENV
+    process.env.NODE_ENV = 'production'
+    try {
+      await expect(dropOrphan('stock', options)).rejects.toMatchObject({ code: 'RESET_REFUSED' })
+      expect(await query(adminUrl, `SELECT name FROM app.domain WHERE name = 'stock'`)).toHaveLength(1)
+      await dropOrphan('stock', { ...options, force: true })
+      expect(await orphans(options)).toEqual([])
+    } finally {
+      process.env.NODE_ENV = mode
+    }
   })
 })

@@ -112,6 +112,21 @@ describe('when connections are cut', () => {
   })
 })
 
+describe('when connecting takes longer than anybody waits', () => {
+  it('the connection is there for the next transaction', async () => {
+    const proxy = await startProxy(new URL(shop.database.urls.shop!.serving))
+    const lanes = await shopLanes(proxy.url)
+    proxy.delay = 1_500
+    const before = proxy.begun
+    await expect(lanes.use(tenant, write)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE' })
+    await pause(1_000)
+    await lanes.use(tenant, write)
+    expect(proxy.begun - before).toBe(1)
+    await lanes.close()
+    proxy.close()
+  })
+})
+
 describe('when the network falls silent', () => {
   let proxy: DatabaseProxy
   beforeAll(async () => {

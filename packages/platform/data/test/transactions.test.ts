@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Lane, LaneTransaction } from '../src/index.ts'
+import { passGate } from '../src/migrate/placement.ts'
 import { observedBy } from '../src/observed.ts'
 import { openTransactions } from '../src/transactions.ts'
 import { startProxy } from './shop/proxy.ts'
@@ -394,7 +395,9 @@ describe('connections for transactions', () => {
 
   it('are not used again with a transaction open, however it was left', async () => {
     const url = shop.database.urls.shop!.serving
-    const transactions = openTransactions({ connectionString: url }, 1, observedBy('shop', url))
+    const transactions = openTransactions({ connectionString: url }, 1, observedBy('shop', url), {
+      gate: passGate('shop'),
+    })
     const left = await transactions.open(ours)
     await left.query({ text: 'BEGIN' })
     await left.query({ text: 'select 1' })

@@ -15,6 +15,24 @@ CREATE TABLE IF NOT EXISTS app.domain (
   definer_role name NOT NULL
 );
 
+-- Moves of domains that this database takes part in, until what they left behind is purged.
+CREATE TABLE IF NOT EXISTS app.move (
+  domain text PRIMARY KEY,
+  id uuid NOT NULL,
+  part text NOT NULL CHECK (part IN ('from', 'to')),
+  other text NOT NULL, -- the other database's URL, without user and password
+  step text NOT NULL,
+  changed_at timestamptz(3) NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Written on one side of a stream and seen on the other, behind everything that was committed before it.
+CREATE TABLE IF NOT EXISTS app.move_mark (
+  move uuid,
+  direction text,
+  mark bigint NOT NULL,
+  PRIMARY KEY (move, direction)
+);
+
 -- No missing_ok: a forgotten tenant is an error. No SET clause: it would prevent inlining.
 CREATE OR REPLACE FUNCTION app.tid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT current_setting('app.tenant_id')::uuid $$;

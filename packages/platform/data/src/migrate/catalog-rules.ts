@@ -227,6 +227,7 @@ export const RIGHTS_RULES: readonly CatalogRule[] = [
       SELECT format('%I.%I', nspname, relname), rolname FROM elsewhere JOIN pg_class c ON relnamespace = other AND relkind IN ('r', 'p', 'v', 'm', 'f') CROSS JOIN role
       WHERE has_schema_privilege(role, other, 'USAGE') AND has_table_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
         AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+        AND NOT (nspname = 'app' AND relname = 'placement_' || schema)
       UNION ALL
       SELECT p.oid::regprocedure::text, rolname FROM elsewhere JOIN pg_proc p ON pronamespace = other AND prosecdef CROSS JOIN role
       WHERE has_schema_privilege(role, other, 'USAGE') AND has_function_privilege(role, p.oid, 'EXECUTE')

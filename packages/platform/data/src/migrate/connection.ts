@@ -1,4 +1,5 @@
 /** The administrator's connection to a database, and the lock that lets one process at a time change its structure. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { MigrationError } from './errors.ts'
 
@@ -56,15 +57,15 @@ const INSUFFICIENT_PRIVILEGE = '42501'
 
 /** Runs `work` while no other process changes the structure of this database. */
 async function withLock<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
-  await client.query(`SET lock_timeout = ${WAIT_MS}`)
-  try {
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK])
-  } catch (error) {
-    if ((error as pg.DatabaseError).code !== '55P03') throw error
-    throw new MigrationError(
-      'LOCKED',
-      `Another process has been migrating ${client.database} for ${WAIT_MS / 1000} s; try again`,
-    )
+  // Asks again and again: a statement that waits has a snapshot, for whose end CREATE INDEX CONCURRENTLY would wait.
+  for (const end = Date.now() + WAIT_MS; ; await sleep(50)) {
+    const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [LOCK])
+    if (rows[0].mine) break
+    if (Date.now() > end)
+      throw new MigrationError(
+        'LOCKED',
+        `Another process has been migrating ${client.database} for ${WAIT_MS / 1000} s; try again`,
+      )
   }
   try {
     await client.query(`SET lock_timeout = ${TABLE_WAIT_MS}`)

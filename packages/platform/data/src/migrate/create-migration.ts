@@ -148,9 +148,9 @@ async function protectionOf(client: pg.Client, domain: DomainSchema, existing: R
 }
 
 /** Now, as Prisma writes it in UTC, or the second after the latest migration if that is later: order is by name. */
-function timestampAfter(latest: string | undefined): string {
+export function timestampAfter(latest: string | undefined, time = new Date()): string {
   const stamp = (date: Date) => date.toISOString().replace(/\D/g, '').slice(0, 14)
-  const now = stamp(new Date())
+  const now = stamp(time)
   const [, ...parts] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)/.exec(latest ?? '') ?? []
   if (parts.length === 0 || parts.join('') < now) return now
   const [year, month, day, hour, minute, second] = parts.map(Number) as [number, number, number, number, number, number]

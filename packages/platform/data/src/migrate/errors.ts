@@ -18,7 +18,13 @@ export type MigrationErrorCode =
   | 'INVALID_NAME'
   /** Prisma can't make sense of schema.prisma. */
   | 'SCHEMA_REFUSED'
-  /** Resetting was refused because of where it would happen. */
+  /** The domain has moved to another database. */
+  | 'MOVED'
+  /** The domain is being moved, or what a move left behind has not been purged. */
+  | 'MOVING'
+  /** There is nothing of a removed domain with that name. */
+  | 'NOT_ORPHANED'
+  /** Resetting or dropping was refused because of where it would happen. */
   | 'RESET_REFUSED'
 
 /** A refusal or failure of the migration tooling, with a sentence that says what to do. */

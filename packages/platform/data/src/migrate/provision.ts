@@ -9,6 +9,7 @@ import type { DomainSchema } from './domain-schema.ts'
 import { MigrationError } from './errors.ts'
 import { installEventTables, installTransport } from './event-tables.ts'
 import { installJobs } from './jobs.ts'
+import { installPlacement } from './placement.ts'
 import { type DomainRoles, domainRoles, scramVerifier, transportRole } from './roles.ts'
 
 /** Brings roles, schemas and rights of `domains` in the database of `adminUrl` up to date. */
@@ -58,6 +59,7 @@ export async function installSchemas(
       GRANT CONNECT ON DATABASE ${quote(client.database!)} TO ${logins};
       GRANT USAGE ON SCHEMA app, ${quote(name)} TO ${logins}, ${quote(definer)};
       GRANT EXECUTE ON FUNCTION app.tid(), app.enter(uuid) TO ${logins}`)
+    await installPlacement(client, name, { serving, system })
     await installEventTables(client, name, { serving, system })
   }
 }

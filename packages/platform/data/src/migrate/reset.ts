@@ -3,6 +3,7 @@ import { asAdministrator, quote } from './connection.ts'
 import { MigrationError } from './errors.ts'
 import { jobsSchema } from './jobs.ts'
 import { byDatabase, type MigrateOptions, migrateLocked } from './migrate.ts'
+import { placementTable } from './placement.ts'
 import { provisionTransport } from './provision.ts'
 import { transport } from './roles.ts'
 
@@ -36,7 +37,8 @@ export async function reset(options: ResetOptions): Promise<string[]> {
   return applied
 }
 
-function assertExpendable(url: string): void {
+/** Refuses a database in production or on another machine. */
+export function assertExpendable(url: string): void {
   const { host, database } = new pg.Client(url)
   const local = host.startsWith('/') || /^(localhost|.+\.localhost|127(\.\d+){3}|\[?::1\]?)$/.test(host)
   const where =
@@ -44,16 +46,18 @@ function assertExpendable(url: string): void {
   if (where) {
     throw new MigrationError(
       'RESET_REFUSED',
-      `Resetting ${database} would delete all its data, and ${where}; if that is meant, force it`,
+      `This would delete data of ${database}, and ${where}; if that is meant, force it`,
     )
   }
 }
 
-async function dropSchemas(client: pg.Client, names: readonly string[]): Promise<void> {
+/** Drops the schemas of domains, and what is noted about them. */
+export async function dropSchemas(client: pg.Client, names: readonly string[]): Promise<void> {
   await client.query('BEGIN')
   try {
     await client.query('SET LOCAL client_min_messages = warning')
-    for (const name of names) await client.query(`DROP SCHEMA IF EXISTS ${quote(name)} CASCADE`)
+    for (const name of names)
+      await client.query(`DROP SCHEMA IF EXISTS ${quote(name)} CASCADE; DROP TABLE IF EXISTS ${placementTable(name)}`)
     const { rows } = await client.query("SELECT to_regclass('app.domain') IS NOT NULL AS provisioned")
     if (rows[0].provisioned) await client.query('DELETE FROM app.domain WHERE name = ANY ($1)', [names])
     await client.query('COMMIT')

@@ -43,6 +43,9 @@ export const transport = 'events'
 /** The role that carries events between domains in the database of that name. */
 export const transportRole = (database: string) => roleName(database, transport)
 
+/** The role that reads a domain's changes in the database of that name, while the domain moves. */
+export const moverRole = (database: string, domain: string) => roleName(database, `${domain}_mover`)
+
 /** The password of a login role: whoever knows `APP_SECRET` can derive it, and nobody else. */
 export function rolePassword(appSecret: string, role: string): string {
   return createHmac('sha256', appSecret).update(`postgres-role:${role}`).digest('base64url')

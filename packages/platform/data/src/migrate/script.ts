@@ -19,12 +19,32 @@ export async function runScript(client: Client, domain: string, sql: string): Pr
     await client.query(`DO $$ BEGIN EXECUTE current_setting('offshoot.script'); END $$`)
   } catch (error) {
     const { code, message } = error as DatabaseError
+    if (code === '25001')
+      throw new Error(`${message}; only an index can be made outside of one, by a migration that does nothing else`, {
+        cause: error,
+      })
     const ends = code === '2D000' || (code === '0A000' && message.includes('transaction commands'))
     throw ends
       ? new Error('it ends the transaction it runs in; take its COMMIT or ROLLBACK out', { cause: error })
       : error
   }
 }
+
+/**
+ * The name of the index that a migration makes while its table is written to, when that is all that the migration does: `CREATE INDEX CONCURRENTLY`, which refuses to be part of a
+ * transaction.
+ */
+export function concurrentIndex(sql: string): string | undefined {
+  const statement = sql.replaceAll(/--.*$/gm, '').trim()
+  const [, name] =
+    /^CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?("[^"]+"|\w+)\s+ON\s[^;]+;?$/i.exec(
+      statement,
+    ) ?? []
+  return name?.startsWith('"') ? name.slice(1, -1) : name?.toLowerCase()
+}
+
+/** The same where nobody writes, and inside a transaction. */
+export const withoutConcurrency = (sql: string) => (concurrentIndex(sql) ? sql.replace(/\bCONCURRENTLY\b/i, '') : sql)
 
 /** The line of `sql` that an error of {@link runScript} points at, if it points at one. */
 export function lineOf(error: DatabaseError, sql: string): number | undefined {

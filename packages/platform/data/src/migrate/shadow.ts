@@ -15,7 +15,7 @@ import { failure } from './migrate.ts'
 import type { Migration } from './migrations.ts'
 import { ensureRoles, installSchemas, knownRoles } from './provision.ts'
 import { type DomainRoles, domainRoles } from './roles.ts'
-import { runScript } from './script.ts'
+import { runScript, withoutConcurrency } from './script.ts'
 
 /**
  * Runs `work` where `domain`'s schema holds what `migrations` make, and undoes all of it, whatever `work` did. The client
@@ -40,7 +40,7 @@ export async function inShadow<T>(
     await installSchemas(client, [domain], () => roles)
     for (const { name, sql } of migrations) {
       try {
-        await runScript(client, domain.name, sql)
+        await runScript(client, domain.name, withoutConcurrency(sql))
       } catch (error) {
         if ((error as DatabaseError).code === UNSAFE_NEW_ENUM_VALUE) throw tooOld(domain.name, error)
         throw failure(domain.name, name, sql, error as DatabaseError)

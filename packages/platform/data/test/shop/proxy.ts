@@ -9,6 +9,10 @@ export interface DatabaseProxy {
   roundTrips: number
   /** Passes nothing on, for connections that are open now as well. */
   silent: boolean
+  /** How long a connection that begins takes until anything is passed on, in ms. */
+  delay: number
+  /** Connections that have begun. */
+  begun: number
   /** Connections that have ended. */
   ended: number
   close(): void
@@ -16,6 +20,7 @@ export interface DatabaseProxy {
 
 export async function startProxy(target: URL): Promise<DatabaseProxy> {
   const server = createServer((client) => {
+    proxy.begun++
     const upstream = connect(Number(target.port || 5432), target.hostname)
     let answered = true
     client.on('data', (chunk) => {
@@ -35,6 +40,10 @@ export async function startProxy(target: URL): Promise<DatabaseProxy> {
     upstream.on('close', () => client.destroy())
     client.on('error', () => {})
     upstream.on('error', () => {})
+    if (proxy.delay > 0) {
+      client.pause()
+      setTimeout(() => client.resume(), proxy.delay)
+    }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = new URL(target)
@@ -44,6 +53,8 @@ export async function startProxy(target: URL): Promise<DatabaseProxy> {
     rewrite: undefined,
     roundTrips: 0,
     silent: false,
+    delay: 0,
+    begun: 0,
     ended: 0,
     close: () => server.close(),
   }
