@@ -7,12 +7,9 @@ const registered = new Set<string>([
   ...Object.values(spanEvents).flatMap(({ attributes }) => attributes as readonly string[]),
 ])
 
-/** Paths in which a part is a secret. */
-const secretPath = /(?<=\/reset-password\/)[^/]+/
-
 /**
- * Takes from the spans of instrumentations what is not registered: addresses of people, queries, what errors of the database quote. Ours have nothing else to
- * begin with. The first of the processors, so that the others see what is left.
+ * Takes from the spans of others, such as the instrumentation of `pg`, what is not registered, and what errors of the database quote. Ours have nothing else to begin with. The first of the
+ * processors, so that the others see what is left.
  */
 export class Clean implements SpanProcessor {
   onStart(span: Span): void {
@@ -37,7 +34,4 @@ export class Clean implements SpanProcessor {
 function clean({ instrumentationScope, attributes }: Span | ReadableSpan): void {
   if (instrumentationScope.name === 'offshoot') return
   for (const name of Object.keys(attributes)) if (!registered.has(name)) delete (attributes as Attributes)[name]
-  const path = attributes['url.path']
-  if (typeof path === 'string')
-    (attributes as Attributes)['url.path'] = path.replace(secretPath, ':token').slice(0, 500)
 }

@@ -1,5 +1,7 @@
+export type { Span } from '@opentelemetry/api'
 export { exportLine, traceFields } from './logs.ts'
 export { count, observe, type Report, record } from './metrics.ts'
+export { telemetryOn } from './on.ts'
 export { framesOf, safeFields, safeMessage } from './redaction.ts'
 export {
   type AttributesOf,
@@ -15,6 +17,7 @@ export {
   spanEvents,
   spans,
 } from './registry.ts'
+export { knownMethod, safePath } from './requests.ts'
 export { runningTelemetry, type Telemetry } from './running.ts'
 export {
   apart,
@@ -30,4 +33,4 @@ export {
   traceparentOf,
   within,
 } from './spans.ts'
-export { describeStatement, type StatementDescription, statementAttributes } from './statement.ts'
+export { describeStatement, type StatementDescription } from './statement.ts'

@@ -1,42 +1,32 @@
 import { createRequire } from 'node:module'
 import { createNoopMeter } from '@opentelemetry/api'
 import { isWrapped, registerInstrumentations } from '@opentelemetry/instrumentation'
-import { HttpInstrumentation } from '@opentelemetry/instrumentation-http'
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg'
 import type { TracerProvider } from '@opentelemetry/sdk-trace'
-import { describeStatement, statementAttributes } from './statement.ts'
+import { describeStatement } from './statement.ts'
+import { traceRequests } from './traced-requests.ts'
 
 const require = createRequire(import.meta.url)
 
-/** Asked by those who route and restart, or calls between our own apps, which have a span of their own. */
-const untraced = /^\/(livez|readyz|metrics|calls\/)/
-
 /**
- * Makes spans of what `node:http` serves and of what is asked through `pg`, and throws when that did not succeed. Both are loaded here, by `require`, which is
- * where instrumentations hook in: ES modules that import them, before or after, get the same objects. Hooks into the loading of ES modules would cost much more.
+ * Makes spans of what `node:http` serves and of what is asked through `pg`, and throws when that did not succeed. `pg` is loaded here, by `require`, which is where its
+ * instrumentation hooks in: ES modules that import it, before or after, get the same object. Hooks into the loading of ES modules would cost much more. `trusted`: a request may say
+ * which trace it is a part of.
  */
-export function instrument(tracerProvider: TracerProvider): void {
-  const instrumentations = [
-    new HttpInstrumentation({
-      disableOutgoingRequestInstrumentation: true, // calls between apps have spans of their own, and third parties get no trace context
-      ignoreIncomingRequestHook: ({ url = '' }) => untraced.test(url),
-    }),
-    new PgInstrumentation({
-      requireParentSpan: true,
-      ignoreConnectSpans: true,
-      requestHook(span, { query, connection }) {
-        span.updateName(describeStatement(query.text).summary)
-        span.setAttributes({
-          ...statementAttributes(query.text),
-          ...(connection.database && { 'db.namespace': connection.database }),
-        })
-      },
-    }),
-  ]
-  registerInstrumentations({ instrumentations, tracerProvider })
-  for (const one of instrumentations) one.setMeterProvider({ getMeter: createNoopMeter }) // we measure both ourselves
+export function instrument(tracerProvider: TracerProvider, trusted: boolean): void {
+  const statements = new PgInstrumentation({
+    requireParentSpan: true,
+    ignoreConnectSpans: true,
+    requestHook(span, { query, connection }) {
+      const { summary, attributes } = describeStatement(query.text)
+      span.updateName(summary).setAttributes(attributes)
+      if (connection.database) span.setAttribute('db.namespace', connection.database)
+    },
+  })
+  registerInstrumentations({ instrumentations: [statements], tracerProvider })
+  statements.setMeterProvider({ getMeter: createNoopMeter }) // we measure them ourselves
   const missed = [
-    missing('http', () => isWrapped(require('node:http').Server.prototype.emit)),
+    missing('http', () => traceRequests(trusted)),
     missing('pg', () => isWrapped(require('pg').Client.prototype.query)),
     ...otherCopiesOfPg(),
   ].filter((problem) => problem !== undefined)

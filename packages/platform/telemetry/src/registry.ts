@@ -55,7 +55,8 @@ export const spans = {
   'graphql.field': {
     name: 'resolve {field}',
     kind: 'internal',
-    about: 'A field whose resolver had to wait for something. Fields that only read a value have no span.',
+    about:
+      'A field whose resolver did work: something began within it, or it waited as the first of its name. Fields that only read a value have no span, nor have those that wait for what another one has asked for.',
     attributes: ['graphql.field.name', 'graphql.field.path', 'error.type'],
   },
   'rpc.call': {

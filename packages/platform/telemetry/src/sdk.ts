@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
-import { context, logs, metrics, propagation, trace } from '@opentelemetry/api'
+import { context, logs, metrics, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
-import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { registerInstrumentations } from '@opentelemetry/instrumentation'
 import { detectResources, envDetector, type Resource, resourceFromAttributes } from '@opentelemetry/resources'
 import {
@@ -18,6 +17,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import { Clean } from './clean.ts'
 import { hearComplaints } from './complaints.ts'
+import { EncodeSpans } from './encoded-spans.ts'
 import { instrument } from './instrumented.ts'
 import { loadedLater } from './loaded-later.ts'
 import { on } from './on.ts'
@@ -27,7 +27,7 @@ import type { TelemetrySettings } from './settings.ts'
 /** How long the end of the process waits for collectors, in ms. */
 const longestFlush = 2_000
 /** What waits for a collector, at most: what is more is dropped, and nobody waits. */
-const spanQueue = { maxQueueSize: 8_192, maxExportBatchSize: 1_024, scheduledDelayMillis: 1_000 }
+const spanQueue = { maxQueueSize: 8_192, maxExportBatchSize: 512, scheduledDelayMillis: 1_000 }
 const lineQueue = { maxQueueSize: 4_096, maxExportBatchSize: 512, scheduledDelayMillis: 1_000 }
 const spanLimits = { attributeValueLengthLimit: 2_000 }
 /** Series of one metric: far more than labels of a closed list can make. What is beyond is counted together. */
@@ -43,24 +43,20 @@ export async function startTelemetry(settings: TelemetrySettings): Promise<Telem
   const endings: (() => Promise<unknown>)[] = []
 
   context.setGlobalContextManager(new AsyncLocalStorageContextManager())
-  propagation.setGlobalPropagator(incoming(settings.trustTraceparent))
   hearComplaints(settings.environment === 'production')
   const recentTraces = settings.recent ? new (await import('./recent-traces.ts')).RecentTraces() : undefined
   if (settings.otlp.traces || recentTraces) {
     const spanProcessors: SpanProcessor[] = [new Clean()]
     if (settings.otlp.traces) {
-      const exporter = loadedLater(async () => {
-        const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto')
-        return new OTLPTraceExporter()
-      })
-      spanProcessors.push(new BatchSpanProcessor({ exporter, ...spanQueue }))
+      const exporter = loadedLater(async () => (await import('./span-exporter.ts')).spanExporter())
+      spanProcessors.push(new EncodeSpans(new BatchSpanProcessor({ exporter, ...spanQueue })))
     }
     if (recentTraces) spanProcessors.push(recentTraces)
     const provider = new TracerProvider({ resource, sampler: samplerOf(settings), spanProcessors, spanLimits })
     trace.setGlobalTracerProvider(provider)
     on.traces = true
     endings.push(() => provider.shutdown())
-    instrument(provider)
+    instrument(provider, settings.trustTraceparent)
   }
   const measured =
     settings.otlp.metrics || settings.prometheus ? await startMetrics(settings, resource, endings) : undefined
@@ -131,16 +127,6 @@ async function startLogs(resource: Resource, endings: (() => Promise<unknown>)[]
   })
   logs.setGlobalLoggerProvider(provider)
   endings.push(() => provider.shutdown())
-}
-
-/** Outside trace contexts are continued only where somebody said so. Ours is given to nobody: calls between apps carry it themselves. */
-function incoming(trusted: boolean) {
-  const w3c = new W3CTraceContextPropagator()
-  return {
-    inject() {},
-    extract: trusted ? w3c.extract.bind(w3c) : (outside: Parameters<typeof w3c.extract>[0]) => outside,
-    fields: () => [],
-  }
 }
 
 function samplerOf({ sampler, samplerArgument }: TelemetrySettings): Sampler {

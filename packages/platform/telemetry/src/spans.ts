@@ -40,7 +40,8 @@ const kinds = {
 export function startSpan<Key extends SpanKey>(key: Key, name: string, options: SpanOptions<Key> = {}): Span {
   if (!on.traces) return nothing
   const { attributes, parent, links, startTime } = options
-  return tracer.startSpan(name, { kind: kinds[spans[key].kind], attributes, links, startTime }, parent)
+  const span = tracer.startSpan(name, { kind: kinds[spans[key].kind], links, startTime }, parent)
+  return attributes ? span.setAttributes(attributes) : span // those that are given to `startSpan` are checked and copied twice
 }
 
 /** Ends a span; with an error it tells which. What callers did wrong is no failure of ours: such a span has an `error.type`, and no error status. */
@@ -83,18 +84,26 @@ export function apart<T>(work: () => T): T {
 
 /** The span that is under way here, when it is recorded: what is not, nobody will find. */
 export function recordedSpan(): Span | undefined {
-  const span = trace.getActiveSpan()
+  const span = on.traces ? trace.getActiveSpan() : undefined
   return span?.isRecording() ? span : undefined
 }
 
 /** Does `work` within a span, which everything that it begins is a part of. */
-export async function inSpan<Key extends SpanKey, T>(
+export function inSpan<Key extends SpanKey, T>(
   key: Key,
   name: string,
   options: SpanOptions<Key>,
   work: (span: Span) => Promise<T>,
 ): Promise<T> {
-  if (!on.traces) return work(nothing)
+  return on.traces ? traced(key, name, options, work) : work(nothing)
+}
+
+async function traced<Key extends SpanKey, T>(
+  key: Key,
+  name: string,
+  options: SpanOptions<Key>,
+  work: (span: Span) => Promise<T>,
+): Promise<T> {
   const span = startSpan(key, name, options)
   try {
     const result = await context.with(trace.setSpan(options.parent ?? context.active(), span), work, undefined, span)

@@ -4,10 +4,10 @@ import type { AttributesOf } from './registry.ts'
 export interface StatementDescription {
   /** `SELECT`; `_OTHER` for what no statement of ours begins with. */
   operation: string
-  /** The first table that it names, without its schema. */
-  collection: string | undefined
-  /** `SELECT orders`; where it names no table, the first function that it calls: `SELECT emit`. */
+  /** `SELECT orders`: with the first table that it names, without its schema; or else the first function that it calls: `SELECT emit`. */
   summary: string
+  /** What a span tells of it. */
+  attributes: AttributesOf<'db.statement'>
 }
 
 const operations =
@@ -33,20 +33,16 @@ export function describeStatement(text: string): StatementDescription {
   return description
 }
 
-/** What a span tells of a statement by its text. */
-export function statementAttributes(text: string): AttributesOf<'db.statement'> {
-  const { operation, collection, summary } = describeStatement(text)
-  return {
+function describe(text: string): StatementDescription {
+  const operation = operations.exec(text)?.[1]?.toUpperCase() ?? '_OTHER'
+  const collection = table.exec(text)?.[1]
+  const target = collection ?? called.exec(text)?.[1]
+  const summary = target ? `${operation} ${target}` : operation
+  const attributes = {
     'db.operation.name': operation,
     ...(collection && { 'db.collection.name': collection }),
     'db.query.summary': summary,
     'db.query.text': text.slice(0, longestText),
   }
-}
-
-function describe(text: string): StatementDescription {
-  const operation = operations.exec(text)?.[1]?.toUpperCase() ?? '_OTHER'
-  const collection = table.exec(text)?.[1]
-  const target = collection ?? called.exec(text)?.[1]
-  return { operation, collection, summary: target ? `${operation} ${target}` : operation }
+  return { operation, summary, attributes }
 }

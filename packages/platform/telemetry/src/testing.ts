@@ -88,7 +88,7 @@ function begin(): Recording {
     },
     reset: () => exporter.reset(),
     instrument() {
-      if (!instrumented) instrument(provider)
+      if (!instrumented) instrument(provider, false)
       instrumented = true
     },
     stop() {

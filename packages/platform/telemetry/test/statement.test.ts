@@ -15,6 +15,8 @@ describe('a statement', () => {
     ['LISTEN wake', '_OTHER', undefined],
     ['', '_OTHER', undefined],
   ])('%s', (text, summary, collection) => {
-    expect(describeStatement(text)).toMatchObject({ summary, collection })
+    const { attributes } = describeStatement(text)
+    expect(attributes).toMatchObject({ 'db.query.summary': summary, 'db.query.text': text })
+    expect(attributes['db.collection.name']).toBe(collection)
   })
 })
