@@ -54,6 +54,8 @@ interface Head {
   handled: string
   /** The next event, where it was to be seen at the time of the lease. */
   event: Waiting | null
+  /** Whether another one was to be seen behind it. */
+  more: boolean | null
 }
 
 interface Waiting {
@@ -175,10 +177,10 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
 
   async function claimSome({ names, each, lease }: (typeof kinds)[number]): Promise<boolean> {
     if (busy >= concurrency) return false // whoever is done goes on
-    const ahead = 2 * (each === 1 ? concurrency : each)
+    const ahead = concurrency * Math.max(2, each)
     const most = (concurrency - busy) * each + ahead
     const heads = await claim(names, false, share * each + ahead, most, each, lease)
-    queue.push(...groupsOf(heads, byName))
+    queue = groupsOf(heads, byName, queue)
     startSome()
     return heads.length > 0
   }
@@ -335,7 +337,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
       `UPDATE ${schema}.inbox_head h SET leased_until = NULL, attempts = h.attempts - 1, ready_at = greatest(h.ready_at, clock_timestamp() + $2::interval)
         FROM jsonb_to_recordset($1) AS g(tenant_id uuid, handler text, source text, aggregate text, leased_until timestamptz)
         WHERE h.tenant_id = g.tenant_id AND h.handler = g.handler AND h.source = g.source AND h.aggregate = g.aggregate AND h.leased_until = g.leased_until`,
-      [JSON.stringify(heads.map(({ event, handled, ...head }) => head)), `${pause} ms`],
+      [JSON.stringify(heads.map(({ event, more, handled, ...head }) => head)), `${pause} ms`],
     )
   }
 
@@ -483,7 +485,7 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     }
   }
 
-  /** What was leased with its next event is handled without asking again: `settle` notices when somebody else was faster. */
+  /** What was leased with all that waits is handled without asking again: `settle` notices when somebody else was faster. */
   async function next(
     db: any,
     handler: Handler,
@@ -491,7 +493,8 @@ export async function startConsumer(options: ConsumerOptions): Promise<Consumer>
     each: number,
   ): Promise<(Waiting & { handled: number })[]> {
     const known = heads.flatMap(({ event, handled }) => (event ? [{ ...event, handled: Number(handled) }] : []))
-    return each === 1 && known.length === heads.length ? known : take(db, handler, heads, each)
+    const complete = known.length === heads.length && (each === 1 || !heads.some(({ more }) => more))
+    return complete ? known : take(db, handler, heads, each)
   }
 
   async function take(
@@ -598,10 +601,17 @@ interface Group {
   heads: Head[]
 }
 
-/** Aggregates of one tenant that a batch handler takes together; others one by one. What no handler here knows is left to a process that does. */
-function groupsOf(heads: readonly Head[], handlers: ReadonlyMap<string, Handler>): Group[] {
-  const groups: Group[] = []
-  const batches = new Map<string, Group>()
+/**
+ * Aggregates of one tenant that a batch handler takes together; others one by one. They join the groups that `wait`, as far as there is room in these. What no handler here
+ * knows is left to a process that does.
+ */
+function groupsOf(
+  heads: readonly Head[],
+  handlers: ReadonlyMap<string, Handler>,
+  wait: readonly Group[] = [],
+): Group[] {
+  const groups = [...wait]
+  const batches = new Map(wait.map((group) => [`${group.handler.name}\n${group.heads[0]!.tenant_id}`, group]))
   for (const head of heads) {
     const handler = handlers.get(head.handler)
     if (!handler) continue

@@ -9,7 +9,7 @@ import {
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream'
-import { connect, headers, type NatsConnection, nanos } from '@nats-io/transport-node'
+import { connect, createInbox, headers, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node'
 import type { Message } from './envelope.ts'
 import { startLoop } from './loop.ts'
 import type { Transport } from './transport.ts'
@@ -137,17 +137,9 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
     },
 
     async publish(source, messages) {
-      const { streams } = reach()
+      const { connection } = reach()
       try {
-        await Promise.all(
-          messages.map(({ id, tenant, body, signature }) => {
-            const head = headers()
-            head.set('Offshoot-Id', id)
-            head.set('Offshoot-Tenant', tenant)
-            head.set('Offshoot-Signature', signature)
-            return streams.publish(subjectOf(source), body, { msgID: id, headers: head, timeout: answerWithin })
-          }),
-        )
+        await publishAll(connection, subjectOf(source), messages)
       } catch (error) {
         prepared.delete(source) // without a stream nobody answers on the subject
         throw error
@@ -187,6 +179,42 @@ export async function natsTransport({ url, onTrouble, prefix = 'offshoot' }: Nat
       await connected
     },
   }
+}
+
+/** Resolves when the stream has them all. One inbox for all answers: with a request for each, as the client's own `publish` makes, half of the time went into requests. */
+async function publishAll(connection: NatsConnection, subject: string, messages: readonly Message[]): Promise<void> {
+  const reply = createInbox()
+  const { promise: kept, resolve, reject } = Promise.withResolvers<void>()
+  let missing = messages.length
+  const answers = connection.subscribe(reply, {
+    callback(error, answer) {
+      const failure = error ?? failureOf(answer)
+      if (failure) reject(failure)
+      else if (--missing === 0) resolve()
+    },
+  })
+  const late = setTimeout(() => reject(new Error(`NATS did not answer within ${answerWithin} ms.`)), answerWithin)
+  try {
+    for (const { id, tenant, body, signature } of messages) {
+      const head = headers()
+      head.set('Nats-Msg-Id', id)
+      head.set('Offshoot-Id', id)
+      head.set('Offshoot-Tenant', tenant)
+      head.set('Offshoot-Signature', signature)
+      connection.publish(subject, body, { reply, headers: head })
+    }
+    await kept
+  } finally {
+    clearTimeout(late)
+    answers.unsubscribe()
+  }
+}
+
+/** What an answer to a publication says when the message was not kept. */
+function failureOf(answer: Msg): Error | undefined {
+  if (answer.headers?.code === 503) return new Error('NATS has no stream for these events.')
+  const { error } = answer.json<{ error?: { description: string } }>()
+  return error && new Error(`NATS did not keep an event: ${error.description}`)
 }
 
 async function ensureConsumer(manager: JetStreamManager, stream: string, consumer: string): Promise<void> {

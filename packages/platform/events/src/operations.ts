@@ -74,7 +74,6 @@ const make = (domain: string) =>
   })
 
 export type OperationsContract = ReturnType<typeof make>
-export type OperationsClient = Client<OperationsContract>
 
 const contracts = new Map<string, OperationsContract>()
 

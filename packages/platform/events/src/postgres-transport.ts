@@ -15,7 +15,7 @@ export interface PostgresTransportOptions {
 }
 
 /** Messages of one delivery, shared by the tenants that wait. */
-const most = 200
+const most = 500
 
 const claim = `
   WITH RECURSIVE walk AS (
@@ -114,7 +114,8 @@ export function postgresTransport({ url, onTrouble, poll = 500 }: PostgresTransp
           const client = await pool.connect()
           let broken = true
           try {
-            await client.query('BEGIN')
+            // What a crash of the server brings back is delivered again, as it may be: nobody waits for the disk.
+            await client.query('BEGIN; SET LOCAL synchronous_commit = off')
             const { rows } = await client.query<Message & { position: string }>({
               name: 'claim',
               text: claim,

@@ -138,6 +138,47 @@ describe('emitting an event', () => {
     expect(await outbox(order)).toHaveLength(1)
   })
 
+  it('keeps to its own transaction, whatever else its unit of work does at the same time', async () => {
+    const orders = Array.from({ length: 3 }, () => randomUUID())
+    const asides = orders.map(() => randomUUID())
+    await shop.lanes.use(acme, (db) =>
+      Promise.allSettled(
+        orders.map((order, n) =>
+          db.transaction(async (tx) => {
+            await tx.order.create({ data: { key: order } })
+            tx.emit(Noted, { order, n })
+            // Beside the transaction, in one that Prisma opens for a nested write.
+            await db.order.create({ data: { key: asides[n]!, lines: { create: { position: 1, sku: 'a' } } } })
+            if (n % 2) throw new Error('changed my mind')
+          }),
+        ),
+      ),
+    )
+    const told = (await Promise.all(orders.map(outbox))).map((events) => events.map(({ data }) => data.n))
+    expect(told).toEqual([[0], [], [2]])
+    expect(await shop.lanes.use(acme, (db) => db.order.count({ where: { key: { in: asides } } }))).toBe(3)
+  })
+
+  it('leaves the connection as good as before when it fails', async () => {
+    const connections = async () =>
+      (await shop.database.admin(`SELECT pid FROM pg_stat_activity WHERE usename = $1 ORDER BY pid`, [
+        new URL(shop.database.urls.shop!.serving).username,
+      ])) as unknown[]
+    const odd = () =>
+      shop.lanes.use(acme, (db) =>
+        db.transaction(async (tx) => {
+          tx.emit({ prepare: () => ({ type: 'shop.Odd', version: 1, aggregate: 'x', data: '\u0000' }) }, {})
+        }),
+      )
+    await expect(odd()).rejects.toThrow()
+    const before = await connections()
+    for (let times = 0; times < 10; times++) await expect(odd()).rejects.toThrow('Unicode') // none of 8 is kept
+    expect(await connections()).toEqual(expect.arrayContaining(before)) // and none was given up
+    const order = randomUUID()
+    await shop.emit(acme, { order, n: 1 })
+    expect(await outbox(order)).toHaveLength(1)
+  })
+
   it('costs no round trip: it leaves together with COMMIT', async () => {
     const proxy = await startProxy(new URL(shop.database.urls.shop!.serving))
     const lanes = await openLanes({

@@ -6,6 +6,8 @@ import { acme, globex, Noted, note, openShop, pause, type Shop, until } from './
 
 /** `npm run test:faults` sets FAULTS and takes its time. */
 const backlog = process.env.FAULTS ? 50_000 : 5_000
+/** What may be handled before somebody else's event: far less than two processors do in a second, and however fast the machine is. */
+const most = 500
 
 describeOverEachTransport('fairness among tenants', (start) => {
   let shop: Shop
@@ -14,7 +16,7 @@ describeOverEachTransport('fairness among tenants', (start) => {
   })
   afterAll(() => shop.stop())
 
-  it(`a backlog of ${backlog} events of one tenant delays the event of another by less than a second`, async () => {
+  it(`an event of one tenant overtakes a backlog of ${backlog} of another: it waits for ${most} of them at most`, async () => {
     await shop.database.admin(
       `INSERT INTO shop.outbox (tenant_id, id, aggregate, revision, last_by_type, type, version, data)
        SELECT $1, id, 'order/' || id, 1, '{}', 'shop.Noted', 1, jsonb_build_object('order', id, 'n', 1)
@@ -31,14 +33,14 @@ describeOverEachTransport('fairness among tenants', (start) => {
     const waits: number[] = []
     for (let i = 0; i < 5; i++) {
       const order = randomUUID()
-      const began = performance.now()
+      const before = handled
       await shop.emit(globex, { order, n: 1 })
       await until(async () => (await shop.noted(globex, order)) === '1 ')
-      waits.push(performance.now() - began)
+      waits.push(handled - before)
       await pause(backlog / 100)
     }
     await runtime.stop()
     expect(handled).toBeLessThan(backlog) // it was there all the time
-    expect(Math.max(...waits)).toBeLessThan(1_000)
+    expect(Math.max(...waits)).toBeLessThan(most)
   })
 })

@@ -62,6 +62,7 @@ const cursorOf = (type: string, { id }: { id: string }, { tenant }: GraphQLConte
   Buffer.from(`${type}:${tenant}:${id}`).toString('base64url')
 
 const defaultPageSize = 20
+const Id = z.uuid()
 
 /** The arguments of every list. */
 export function pageArguments(t: FieldBuilder) {
@@ -82,7 +83,7 @@ export function pageOf(
   type: string,
   { first, after }: { first?: number | null; after?: string | null },
   { tenant }: GraphQLContext,
-  ids: z.ZodType<string> = z.uuid(),
+  ids: z.ZodType<string> = Id,
 ): { first: number; after?: string } {
   const size = first ?? defaultPageSize
   if (size < 1) throw badInput('INVALID_PAGE_SIZE', '`first` must be at least 1.')

@@ -5,7 +5,8 @@ import type { Builder, EntityRef } from './schema.ts'
 
 /** As many ids as a contract's plural read takes. */
 const mostIds = 1_000
-const isId = (id: string) => z.uuid().safeParse(id).success
+const Id = z.uuid()
+const isId = (id: string) => Id.safeParse(id).success
 
 /**
  * The GraphQL type of an entity. Resolvers may answer with a value or with an id; ids of one tick are read with a single call.

@@ -80,6 +80,7 @@ export function createGraphQLServer(options: GraphQLServerOptions): YogaServerIn
     plugins: [
       tracing.plugin,
       onlyJsonByPost,
+      forgetStacks,
       maskAndLog,
       maxDepthPlugin({ n: limits.depth, ...tooMuch('TOO_DEEP', `Fields are nested more than ${limits.depth} deep.`) }),
       maxAliasesPlugin({ n: limits.aliases, ...tooMuch('TOO_MANY_ALIASES', `More than ${limits.aliases} aliases.`) }),
@@ -109,6 +110,20 @@ const tooMuch = (code: string, message: string) => ({
     },
   ],
 })
+
+/** Yoga keeps what is wrong with the last documents; V8 keeps with an error all that was under way, until its stack is read or replaced. Nobody reads these: the caller's text is to blame. */
+const forgetStacks: Plugin = {
+  onParse:
+    () =>
+    ({ result }) => {
+      if (result instanceof Error) result.stack = ''
+    },
+  onValidate:
+    () =>
+    ({ result }) => {
+      for (const error of result as GraphQLError[]) error.stack = ''
+    },
+}
 
 const json = /^application\/json\s*(;\s*(charset="?utf-?8"?)?\s*)?$/i
 const takesJson =

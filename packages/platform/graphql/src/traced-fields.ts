@@ -1,4 +1,4 @@
-import { endSpan, record, recordedSpan, startSpan, within } from '@offshoot/telemetry'
+import { endSpan, record, recordedSpan, type Span, startSpan, telemetryOn, within } from '@offshoot/telemetry'
 import {
   defaultFieldResolver,
   type GraphQLField,
@@ -8,15 +8,15 @@ import {
 } from 'graphql'
 import { publicError } from './errors.ts'
 
-type Span = ReturnType<typeof startSpan>
 type SpanContext = ReturnType<Span['spanContext']>
 type Resolve = NonNullable<GraphQLField<unknown, object>['resolve']>
 
 /**
- * Spans for the fields that have to wait for something, and durations for those of Query and Mutation. Done once, over the whole schema: fields that are known to
- * read a value stay as they are.
+ * Spans for the fields that do work, and durations for those of Query and Mutation. Done once, over the whole schema: fields that are known to read a value stay as
+ * they are, and all of them where telemetry is off.
  */
 export function traceFields(schema: GraphQLSchema): void {
+  if (!telemetryOn()) return
   const roots = [schema.getQueryType(), schema.getMutationType()]
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isObjectType(type) || type.name.startsWith('__')) continue
@@ -29,9 +29,19 @@ export function traceFields(schema: GraphQLSchema): void {
   }
 }
 
-/** As many fields of one name have a span in one operation: the hundredth of a list says what the tenth does. */
-const mostAlike = 10
-const alike = new WeakMap<object, Map<string, number>>()
+/** As many fields of one name that wait are looked at in one operation: the hundredth of a list says what the fifth does. */
+const mostAlike = 5
+/** By operation and by name, how many fields waited. */
+const waited = new WeakMap<object, Map<string, number>>()
+
+function waitedIn(operation: object): Map<string, number> {
+  let counts = waited.get(operation)
+  if (!counts) {
+    counts = new Map()
+    waited.set(operation, counts)
+  }
+  return counts
+}
 
 /** A field that has only read a value this often is taken for one that never waits, and is let alone until it does. */
 const enough = 100
@@ -44,11 +54,13 @@ function traced(name: string, resolve: Resolve): Resolve {
       if (!isOutstanding(result)) return result
       reads = Number.NEGATIVE_INFINITY
       const outer = recordedSpan()
-      return outer ? new FieldSpan(outer, name, context, info).around(() => result) : result
+      return outer ? new FieldSpan(outer, name, waitedIn(context), info).around(() => result) : result
     }
     const outer = recordedSpan()
     if (!outer) return resolve(parent, args, context, info)
-    const span = new FieldSpan(outer, name, context, info)
+    const counts = waitedIn(context)
+    if ((counts.get(name) ?? 0) >= mostAlike) return resolve(parent, args, context, info)
+    const span = new FieldSpan(outer, name, counts, info)
     const result = span.around(() => resolve(parent, args, context, info))
     if (span.needed) reads = Number.NEGATIVE_INFINITY
     else reads++
@@ -89,22 +101,24 @@ const isPromise = (value: unknown): value is Promise<unknown> =>
 const isOutstanding = (value: unknown) => isPromise(value) || (Array.isArray(value) && value.some(isPromise))
 
 /**
- * A field's span before it is known whether the field needs one: it begins when something begins within it, or when the resolver's answer is still to come. A field that
- * only reads a value causes none.
+ * A field's span before it is known whether the field needs one. It begins when something begins within it, when the answer of the first field of its name is still to come, and
+ * when an awaited answer turns out to be an error. A field that only reads a value has none, and neither has one that only waits for what another has asked for: of a list
+ * whose items are read together, the field that reads them has a span, with the reading in it.
  */
 class FieldSpan implements Span {
   readonly #outer: Span
   readonly #name: string
-  readonly #operation: object
+  readonly #waited: Map<string, number>
   readonly #info: GraphQLResolveInfo
+  readonly #entered = Date.now()
   #begun: Span | undefined
-  /** Whether something waited for, or was a part of, this field. */
+  /** Whether it waited for something, or something was a part of it. */
   needed = false
 
-  constructor(outer: Span, name: string, operation: object, info: GraphQLResolveInfo) {
+  constructor(outer: Span, name: string, waited: Map<string, number>, info: GraphQLResolveInfo) {
     this.#outer = outer
     this.#name = name
-    this.#operation = operation
+    this.#waited = waited
     this.#info = info
   }
 
@@ -117,7 +131,7 @@ class FieldSpan implements Span {
       throw error
     }
     if (isPromise(result)) {
-      this.#span()
+      this.#wait()
       return result.then(
         (value) => {
           this.#settle()
@@ -130,35 +144,39 @@ class FieldSpan implements Span {
       )
     }
     if (isOutstanding(result)) {
-      this.#span()
+      this.#wait()
       Promise.allSettled(result as unknown[]).then(() => this.#settle())
     } else this.#settle()
     return result
   }
 
-  /** Begun when it is first needed. The outer span when there were enough like it. */
+  #need(): void {
+    if (this.needed) return
+    this.needed = true
+    this.#waited.set(this.#name, (this.#waited.get(this.#name) ?? 0) + 1)
+  }
+
+  #wait(): void {
+    this.#need()
+    if (this.#waited.get(this.#name) === 1) this.#span()
+  }
+
   #span(): Span {
-    if (!this.#begun) this.needed = true
-    this.#begun ??= this.#isOneOfMany() ? this.#outer : this.#begin()
+    this.#need()
+    this.#begun ??= this.#begin()
     return this.#begun
   }
 
   /** What begins after that is a part of the outer span. */
   #settle(error?: unknown): void {
-    if (this.#begun && this.#begun !== this.#outer) endSpan(this.#begun, error)
+    if (error !== undefined && this.needed) this.#begun ??= this.#begin(this.#entered)
+    if (this.#begun) endSpan(this.#begun, error)
     else this.#begun = this.#outer
   }
 
-  #begin(): Span {
+  #begin(startTime?: number): Span {
     const attributes = { 'graphql.field.name': this.#name, 'graphql.field.path': pathOf(this.#info) }
-    return within(this.#outer, () => startSpan('graphql.field', `resolve ${this.#name}`, { attributes }))
-  }
-
-  #isOneOfMany(): boolean {
-    const counts = alike.get(this.#operation) ?? new Map<string, number>()
-    const count = (counts.get(this.#name) ?? 0) + 1
-    alike.set(this.#operation, counts.set(this.#name, count))
-    return count > mostAlike
+    return within(this.#outer, () => startSpan('graphql.field', `resolve ${this.#name}`, { attributes, startTime }))
   }
 
   spanContext(): SpanContext {

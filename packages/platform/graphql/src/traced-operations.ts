@@ -1,10 +1,17 @@
 import { hash } from 'node:crypto'
 import type { Plan, TenantId } from '@offshoot/rpc'
-import { type AttributesOf, endFailed, record, recordedSpan, startSpan, within } from '@offshoot/telemetry'
+import {
+  type AttributesOf,
+  endFailed,
+  record,
+  recordedSpan,
+  type Span,
+  startSpan,
+  telemetryOn,
+  within,
+} from '@offshoot/telemetry'
 import { getOperationAST, type OperationTypeNode } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-
-type Span = ReturnType<typeof startSpan>
 
 interface Operation {
   span: Span
@@ -73,7 +80,7 @@ export function traceOperations(codeOf: (error: unknown) => string) {
   }
 
   return {
-    plugin,
+    plugin: telemetryOn() ? plugin : {},
     /** Once it is known who asks. */
     identified(request: Request, { tenant, plan }: { tenant: TenantId | null; plan: Plan | null }): void {
       const operation = operations.get(request)

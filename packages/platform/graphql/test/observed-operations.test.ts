@@ -31,6 +31,14 @@ const part: SchemaPart = ({ builder, entity }) => {
     fields: (t) => ({
       product: t.field({ type: product, nullable: true, resolve: ({ product }) => product }),
       note: t.string({ resolve: ({ late }) => (late ? Promise.resolve('late') : 'read') }),
+      stock: t.int({ resolve: () => inSpan('rpc.call', 'shop.stock', {}, async () => 1) }),
+      parcel: t.string({
+        nullable: true,
+        resolve: async ({ product }) => {
+          if (product === id(1)) throw internal('S3CRET')
+          return 'sent'
+        },
+      }),
     }),
   })
   builder.queryField('orders', (t) =>
@@ -104,14 +112,13 @@ const operationSeries = async () =>
   (await recording.metrics())['graphql.server.operation.duration']!.map(({ labels }) => labels)
 
 describe('an operation, traced', () => {
-  it('is a span around the fields that had to wait, and these around what they waited for', async () => {
+  it('is a span around the fields that do work, and these around what they do', async () => {
     await ask('query Orders { version orders(first: 2) { product { id label } } }')
     expect(tree()).toEqual([
       'query Orders',
       '  resolve Query.orders at orders',
       '  resolve Order.product at orders.0.product',
-      '    shop.products', // once, for both
-      '  resolve Order.product at orders.1.product',
+      '    shop.products', // for both: the second only waits for it
     ])
     expect(only('query Orders').attributes).toEqual({
       'graphql.operation.type': 'query',
@@ -142,10 +149,35 @@ describe('an operation, traced', () => {
     expect(JSON.stringify(span!.attributes)).not.toContain('canary')
   })
 
+  it('has a span of each field that does work of its own', async () => {
+    await ask('{ orders(first: 2) { stock } }')
+    expect(tree()).toEqual([
+      'query',
+      '  resolve Query.orders at orders',
+      '  resolve Order.stock at orders.0.stock',
+      '    shop.stock',
+      '  resolve Order.stock at orders.1.stock',
+      '    shop.stock',
+    ])
+  })
+
+  it('has a span of each field that fails', async () => {
+    await ask('{ orders(first: 3) { parcel } }')
+    const fields = named('resolve Order.parcel').map(({ attributes, status }) => [
+      attributes['graphql.field.path'],
+      status.code,
+    ])
+    expect(fields.toSorted()).toEqual([
+      ['orders.0.parcel', 0],
+      ['orders.1.parcel', 2],
+    ])
+  })
+
   it('shows some of the fields of a long list, and not all', async () => {
-    const { data } = await ask('{ orders(first: 50) { product { id } } }')
+    const { data } = await ask('{ orders(first: 50) { stock } }')
     expect(data.orders).toHaveLength(50)
-    expect(named('resolve Order.product')).toHaveLength(10)
+    expect(named('resolve Order.stock')).toHaveLength(5)
+    expect(named('shop.stock')).toHaveLength(50)
   })
 
   it('finds the field that waits after it has only read for long', async () => {

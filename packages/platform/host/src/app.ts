@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http'
-import { assertServingRole, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
+import { assertServingRole, findPlacement, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
 import {
   type EventDomain,
   type EventsHealth,
@@ -102,11 +102,18 @@ export async function startDomains(options: HostOptions): Promise<Host> {
   const routes: Host['routes'] = []
   try {
     for (const domain of domains) {
-      const url = options.databaseUrl(domain.name)
+      const { secret } = platform
+      const { url } = await findPlacement({
+        url: options.databaseUrl(domain.name),
+        schema: domain.name,
+        role: 'serving',
+        secret,
+      })
       await assertServingRole(url, domain.name)
       const lanes = await openLanes<any>({
         url,
         schema: domain.name,
+        secret,
         prisma: domain.definition.prisma,
         onStatement: options.onStatement,
         onEmitted: () => events?.emitted(domain.name),
@@ -244,7 +251,9 @@ function unitOfWork(
     identity,
     deadline,
     requestId,
-    signal: call.signal,
+    get signal() {
+      return call.signal
+    },
     assertMayCall() {
       assertUnderWay()
       if (leases.some((lease) => lease.inTransaction)) {

@@ -1,5 +1,5 @@
 import { Agent, type IncomingMessage, request as send } from 'node:http'
-import { serviceUnavailable } from '@offshoot/rpc'
+import { type IdentityToken, serviceUnavailable } from '@offshoot/rpc'
 import type { Request, RequestHandler } from 'express'
 
 /** Names the process that a request passed: its token vouches that it came in through the product's own edge. */
@@ -26,7 +26,7 @@ const longest = 10_000
  * Passes a request on to the service at `url`, and its answer back, as they are. Whom the request is from and what it asked for is told in X-Forwarded headers, as the
  * process in front of the service knows it: what the client itself says there counts only as far as that process trusts it.
  */
-export function passOn(url: string, token: string): RequestHandler {
+export function passOn(url: string, token: IdentityToken): RequestHandler {
   return (request, response, next) => {
     const passed = send(new URL(request.originalUrl, url), {
       method: request.method,
@@ -37,7 +37,7 @@ export function passOn(url: string, token: string): RequestHandler {
         'x-forwarded-for': request.ip,
         'x-forwarded-host': request.host,
         'x-forwarded-proto': request.protocol,
-        [edgeTokenHeader]: token,
+        [edgeTokenHeader]: String(token),
       },
     })
     const late = setTimeout(() => passed.destroy(new Error('The service did not answer in time.')), longest)

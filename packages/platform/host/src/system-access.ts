@@ -10,10 +10,11 @@ export interface SystemAccess {
   close(): Promise<void>
 }
 
-export function systemAccess(domain: Domain, url: string, { log }: Platform): SystemAccess {
+export function systemAccess(domain: Domain, url: string, { log, secret }: Platform): SystemAccess {
   const options = {
     url,
     schema: domain.name,
+    secret,
     connections: 2,
     audit: (use: object) => log.info({ use }, 'work across tenants'),
   }

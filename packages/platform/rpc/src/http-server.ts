@@ -11,16 +11,17 @@ import { callsPath, largestBody, problemBody, statusOf, wireHeaders } from './wi
 export function callListener(servers: ReadonlyMap<string, CallServer>, tokens: IdentityTokens): RequestListener {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const [, contract = '', call = ''] = /^\/calls\/([\w.-]{1,100})\/(\w{1,100})$/.exec(request.url ?? '') ?? []
-    const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
-    tokens.verify(token, contract)
+    const identity = tokens.verify(/^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '', contract)
     const server = servers.get(contract)
     if (!server || request.method !== 'POST')
       throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `Nothing is served at ${request.method} ${callsPath}… here.`)
+    const { [wireHeaders.requestId]: requestId, traceparent } = request.headers
+    const budget = Number(request.headers[wireHeaders.budget])
+    const token = tokens.mint(identity, contract, Date.now() + budget) // from here on within this process
     const gone = untilGone(response)
     const input = parse(await bodyOf(request))
-    const { [wireHeaders.budget]: budget, [wireHeaders.requestId]: requestId, traceparent } = request.headers
     return continuing(traceparent as string | undefined, () =>
-      server.handle(call, input, { token, budget: Number(budget), requestId: String(requestId) }, gone),
+      server.handle(call, input, { token, budget, requestId: String(requestId) }, gone),
     )
   }
 

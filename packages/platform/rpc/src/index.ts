@@ -18,7 +18,15 @@ export {
   query,
 } from './contract.ts'
 export { callListener, untilGone } from './http-server.ts'
-export { Actor, anonymous, edge, Identity, type IdentityTokens, identityTokens } from './identity.ts'
+export {
+  Actor,
+  anonymous,
+  edge,
+  Identity,
+  type IdentityToken,
+  type IdentityTokens,
+  identityTokens,
+} from './identity.ts'
 export { plainCopy } from './plain.ts'
 export {
   badInput,

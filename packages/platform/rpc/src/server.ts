@@ -1,16 +1,15 @@
 import { inSpan, record } from '@offshoot/telemetry'
-import { ValidationError } from '@orpc/contract'
-import { call as callProcedure, type Implementer, implement, ORPCError } from '@orpc/server'
+import type { z } from 'zod'
 import { type CallMeta, type Contract, type Handlers, metaOf } from './contract.ts'
-import type { Identity, IdentityTokens } from './identity.ts'
-import { plainCopy } from './plain.ts'
+import type { Identity, IdentityToken, IdentityTokens } from './identity.ts'
+import { plainCopy, plainOutputOf } from './plain.ts'
 import { badInput, deadlineExceeded, internal, Problem, type ProblemCode } from './problem.ts'
 import type { TenantId } from './values.ts'
 
 /** What travels with a call besides its input. On the wire these are HTTP headers. */
 export interface CallHeaders {
-  /** The signed identity, see `IdentityTokens`. */
-  token: string
+  /** Vouches for who calls. Text on the wire. */
+  token: IdentityToken
   /** How long the caller still waits, in ms. A duration and not a time, so that clocks may differ. */
   budget: number
   /** Leads from an answer to the log lines of everything that was done for it. */
@@ -57,95 +56,92 @@ export interface ServeOptions<C extends Contract, Context> {
   ): void
 }
 
-interface RequestContext {
-  headers: CallHeaders
-  gone: AbortSignal | undefined
-  /** Noted once it is verified, for reports of failures and for telemetry. */
-  identity: Identity | undefined
+/** A call that the contract declares, and what serves it. */
+interface Served<Context> {
+  name: string
+  meta: CallMeta
+  handler(context: Context, input: unknown): Promise<unknown>
+  toPlain(output: unknown): unknown
 }
 
 /** Puts handlers behind their contract: identity, permission, validation both ways, deadline, and errors of the closed list. */
 export function serve<C extends Contract, Context>(options: ServeOptions<C, Context>): CallServer {
   const { contract, tokens } = options
-  // Index 1: the input is looked at after the one middleware, so that who may not call learns nothing about what a call takes.
-  const implementer = implement(contract.calls, {
-    initialInputValidationIndex: 1,
-  }).$context<RequestContext>() as Record<string, any>
-  const procedures = new Map<string, any>()
-
-  for (const [key, declared] of Object.entries(contract.calls)) {
-    const meta = metaOf(declared)
-    const handler = options.handlers[key] as (context: Context, input: unknown) => Promise<unknown>
-    const name = `${contract.name}.${key}`
-    const step = implementer[key] as Implementer<any, RequestContext, RequestContext> & { use: any }
-    const guarded = step.use(
-      async ({ context, next }: { context: RequestContext; next: (o: object) => Promise<unknown> }) => {
-        const identity = tokens.verify(context.headers.token, contract.name)
-        context.identity = identity
-        authorize(identity, meta, contract, name)
-        const cancel = new AbortController()
-        const deadline = performance.now() + context.headers.budget
-        const unit = options.open({
-          name,
-          identity,
-          deadline,
-          requestId: context.headers.requestId,
-          signal: cancel.signal,
-        })
-        try {
-          return await within(context.headers.budget, context.gone, next({ context: { unit: unit.context } }))
-        } finally {
-          cancel.abort(over)
-          unit.close()
-        }
-      },
-    )
-    procedures.set(
+  const calls = new Map<string, Served<Context>>(
+    Object.entries(contract.calls).map(([key, procedure]) => [
       key,
-      guarded.handler(({ context, input }: { context: { unit: Context }; input: unknown }) =>
-        handler(context.unit, input),
-      ),
-    )
+      {
+        name: `${contract.name}.${key}`,
+        meta: metaOf(procedure),
+        handler: options.handlers[key]!,
+        toPlain: plainOutputOf(procedure['~orpc'].outputSchema as z.ZodType),
+      },
+    ]),
+  )
+
+  /** Notes the identity in `seen` once it is verified, for reports of failures and for telemetry. */
+  async function answer(
+    { name, meta, handler, toPlain }: Served<Context>,
+    sent: unknown,
+    headers: CallHeaders,
+    gone: AbortSignal | undefined,
+    seen: { identity?: Identity },
+  ): Promise<unknown> {
+    const { token, budget, requestId } = headers
+    if (!(budget > 0)) throw deadlineExceeded()
+    const copy = plainCopy(sent)
+    const identity = tokens.verify(token, contract.name)
+    seen.identity = identity
+    authorize(identity, meta, contract, name)
+    // After that, so that who may not call learns nothing about what a call takes.
+    const input = meta.input().safeParse(copy)
+    if (!input.success) throw invalidInput(input.error)
+    const call = new CallUnderWay(name, identity, performance.now() + budget, requestId)
+    const unit = options.open(call)
+    try {
+      const output = meta.output().safeParse(await within(budget, gone, handler(unit.context, input.data)))
+      if (!output.success) throw unfitOutput(output.error)
+      return toPlain(output.data)
+    } finally {
+      call.end()
+      unit.close()
+    }
+  }
+
+  function report(problem: Problem, name: string, requestId: string, identity: Identity | undefined): Problem {
+    const { code, cause } = problem
+    if (code === 'INTERNAL' || cause !== undefined)
+      options.onUnexpected(cause ?? problem, { name, requestId, tenant: identity?.tenant ?? null, code })
+    return problem
   }
 
   return {
     contract,
     async handle(key, input, headers, gone) {
-      const procedure = procedures.get(key)
+      const call = calls.get(key)
       // Before anything is traced or measured: callers must not invent names of spans and series.
-      if (!procedure) throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `${contract.name} has no call '${key}'.`)
-      const name = `${contract.name}.${key}`
-      const context: RequestContext = { headers, gone, identity: undefined }
-      const tenantOf = () => context.identity?.tenant ?? null
-
-      async function work(): Promise<unknown> {
-        try {
-          if (!(headers.budget > 0)) throw deadlineExceeded()
-          return plainCopy(await callProcedure(procedure, plainCopy(input) as never, { context }))
-        } catch (error) {
-          const problem = toProblem(error, metaOf(contract.calls[key]!))
-          const { code, cause } = problem
-          if (code === 'INTERNAL' || cause !== undefined)
-            options.onUnexpected(cause ?? problem, { name, requestId: headers.requestId, tenant: tenantOf(), code })
-          throw problem
-        }
-      }
+      if (!call) throw new Problem('NOT_FOUND', 'CALL_NOT_FOUND', `${contract.name} has no call '${key}'.`)
+      const { name, meta } = call
+      const seen: { identity?: Identity } = {}
 
       const began = performance.now()
       const attributes = { 'rpc.system.name': 'offshoot', 'rpc.method': name, domain: contract.name }
       let problem: Problem | undefined
       try {
-        return await inSpan('rpc.call', name, { attributes }, (span) =>
-          work().finally(() => {
-            const tenant = tenantOf()
-            if (tenant) span.setAttribute('tenant.id', tenant)
-          }),
-        )
+        return await inSpan('rpc.call', name, { attributes }, async (span) => {
+          try {
+            return await answer(call, input, headers, gone, seen)
+          } catch (error) {
+            throw report(toProblem(error, meta), name, headers.requestId, seen.identity)
+          } finally {
+            if (seen.identity?.tenant) span.setAttribute('tenant.id', seen.identity.tenant)
+          }
+        })
       } catch (error) {
         problem = error as Problem
         throw asTravelled(problem)
       } finally {
-        const plan = context.identity?.plan
+        const plan = seen.identity?.plan
         record('rpc.server.call.duration', (performance.now() - began) / 1000, {
           'rpc.method': name,
           domain: contract.name,
@@ -154,6 +150,39 @@ export function serve<C extends Contract, Context>(options: ServeOptions<C, Cont
         })
       }
     },
+  }
+}
+
+/** Why a call's signal is aborted in the end. Made once: without a reason every call would make a DOMException, with its stack. */
+const over = new Error('The call is over.')
+
+/** Has a signal when somebody asks for it, which few calls need. */
+class CallUnderWay implements Call {
+  readonly name: string
+  readonly identity: Identity
+  readonly deadline: number
+  readonly requestId: string
+  #cancel: AbortController | undefined
+  #over = false
+
+  constructor(name: string, identity: Identity, deadline: number, requestId: string) {
+    this.name = name
+    this.identity = identity
+    this.deadline = deadline
+    this.requestId = requestId
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#cancel) {
+      this.#cancel = new AbortController()
+      if (this.#over) this.#cancel.abort(over)
+    }
+    return this.#cancel.signal
+  }
+
+  end(): void {
+    this.#over = true
+    this.#cancel?.abort(over)
   }
 }
 
@@ -204,25 +233,22 @@ function authorize({ actor, tenant, role, scopes }: Identity, meta: CallMeta, co
   }
 }
 
-/** Why a call's signal is aborted in the end. Made once: without a reason every call would make a DOMException, with its stack. */
-const over = new Error('The call is over.')
-
-/** Waits for `work` until the budget is used up, or the caller gone. */
-async function within<T>(budget: number, gone: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  let giveUp = () => {}
-  const waitedEnough = new Promise<never>((_, reject) => {
-    giveUp = () => reject(deadlineExceeded())
+/** Waits for `work` until the budget is used up, or the caller gone. Abandoned work may still fail: its caller has its answer already. */
+function within<T>(budget: number, gone: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      stopWaiting()
+      reject(deadlineExceeded())
+    }
+    const timer = setTimeout(giveUp, budget)
+    const stopWaiting = () => {
+      clearTimeout(timer)
+      gone?.removeEventListener('abort', giveUp)
+    }
+    work.finally(stopWaiting).then(resolve, reject)
+    if (gone?.aborted) giveUp()
+    else gone?.addEventListener('abort', giveUp)
   })
-  const timer = setTimeout(giveUp, Math.max(0, budget))
-  if (gone?.aborted) giveUp()
-  gone?.addEventListener('abort', giveUp)
-  try {
-    return await Promise.race([work, waitedEnough])
-  } finally {
-    clearTimeout(timer)
-    gone?.removeEventListener('abort', giveUp)
-    work.catch(() => {}) // abandoned work may still fail; its caller has its answer already
-  }
 }
 
 /** The problem as it arrives at the other end of a wire: its data a copy, its cause and its stack left behind. */
@@ -253,23 +279,18 @@ function toProblem(error: unknown, meta: CallMeta): Problem {
     }
     return withPlainData(error)
   }
-  if (error instanceof ORPCError && error.code === 'BAD_REQUEST' && error.cause instanceof ValidationError) {
-    const issues = error.cause.issues.slice(0, mostIssues).map((issue) => ({
-      path: (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.'),
-      message: issue.message,
-    }))
-    const first = issues[0]
-    return badInput(
-      'INVALID_INPUT',
-      first ? `${first.path || 'The input'}: ${first.message}` : 'The input is not valid.',
-      { issues },
-    )
-  }
-  if (error instanceof ORPCError && error.cause instanceof ValidationError) {
-    const issues = error.cause.issues.slice(0, mostIssues).map((issue) => `${issue.path?.join('.')}: ${issue.message}`)
-    return internal(new Error(`The answer does not fit the contract: ${issues.join('; ')}`))
-  }
   return internal(error)
+}
+
+function invalidInput({ issues: all }: z.ZodError): Problem {
+  const issues = all.slice(0, mostIssues).map(({ path, message }) => ({ path: path.map(String).join('.'), message }))
+  const first = issues[0]!
+  return badInput('INVALID_INPUT', `${first.path || 'The input'}: ${first.message}`, { issues })
+}
+
+function unfitOutput({ issues: all }: z.ZodError): Problem {
+  const issues = all.slice(0, mostIssues).map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
+  return internal(new Error(`The answer does not fit the contract: ${issues.join('; ')}`))
 }
 
 /** The same problem, its data copied as values are. */

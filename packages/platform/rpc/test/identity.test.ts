@@ -1,7 +1,16 @@
 import { createHmac, hkdfSync } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
-import { anonymous, defineContract, edge, type Identity, identityTokens, query, type Role } from '../src/index.ts'
+import {
+  anonymous,
+  defineContract,
+  edge,
+  type Identity,
+  type IdentityToken,
+  identityTokens,
+  query,
+  type Role,
+} from '../src/index.ts'
 import { acme, as, shelf as contract, links, olga, shelfBy } from './shelf.ts'
 
 const secret = 'a secret for tests'
@@ -26,31 +35,67 @@ describe.each(links)('the identity that travels with a call, %s', (way) => {
     anonymous,
     edge,
   ])('arrives as it was sent: %j', (identity) => {
-    expect(tokens.verify(tokens.mint(identity, 'shelf', Date.now()), 'shelf')).toStrictEqual(identity)
+    const token = tokens.mint(identity, 'shelf', Date.now())
+    for (const one of [token, String(token)]) {
+      expect(tokens.verify(one, 'shelf')).toStrictEqual(identity)
+      expect(tokens.verify(one, 'shelf')).not.toBe(identity)
+    }
   })
 
-  const minted = tokens.mint(as('member'), 'shelf', Date.now() + 1_000)
+  it('is a copy all the way down: whoever changes it changes nobody else’s', () => {
+    const identity = as('admin', { scopes: ['book:read'], actor: { kind: 'key', id: olga as never, user: olga } })
+    const token = tokens.mint(identity, 'shelf', Date.now())
+    for (const one of [token, String(token)]) {
+      const seen = tokens.verify(one, 'shelf')
+      seen.scopes!.push('book:write')
+      Object.assign(seen.actor, { user: acme })
+      expect(tokens.verify(one, 'shelf')).toStrictEqual(identity)
+    }
+  })
+
+  it('is over when its token is, whether or not that was seen before', () => {
+    const token = tokens.mint(as('member'), 'shelf', Date.now())
+    const sent = [token, String(token)]
+    for (const one of sent) expect(tokens.verify(one, 'shelf')).toEqual(as('member'))
+    vi.useFakeTimers({ now: Date.now() + 32_000, toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    for (const one of sent) expect(() => tokens.verify(one, 'shelf')).toThrow('no valid identity')
+  })
+
+  const minted = String(tokens.mint(as('member'), 'shelf', Date.now() + 1_000))
   const [head, , signature] = minted.split('.') as [string, string, string]
   const now = Date.now()
-  it.each([
-    ['nothing', ''],
-    ['no token', 'x.y.z'],
+  const unsigned = [
     ['another installation’s', identityTokens('another secret').mint(as('owner'), 'shelf', now)],
     ['one for another domain', tokens.mint(as('owner'), 'billing', now)],
-    ['one for several domains', forge({ alg: 'HS256', typ: 'JWT' }, { ...claims, aud: ['shelf'] }, ours)],
     ['one that is over, beyond the skew of clocks', tokens.mint(as('owner'), 'shelf', now - 32_000)],
-    ['one that never ends', forge({ alg: 'HS256', typ: 'JWT' }, { identity: as('owner'), aud: 'shelf' }, ours)],
+    ['one that never ends', tokens.mint(as('owner'), 'shelf', Number.NaN)],
+    ['one of an identity that does not exist', tokens.mint({ actor: { kind: 'root' } } as never, 'shelf', now)],
+    ['one of a role that does not exist', tokens.mint(as('root' as never), 'shelf', now)],
+    ['one that was not minted', Object.create(Object.getPrototypeOf(tokens.mint(as('owner'), 'shelf', now)))],
+    ['a copy of one', { ...tokens.mint(as('owner'), 'shelf', now) }],
+    ['an object that looks like one', { identity: as('owner'), audience: 'shelf', deadline: now }],
+  ] as [string, IdentityToken][]
+  it.each([
+    ...unsigned,
+    ['nothing', ''],
+    ['no token', 'x.y.z'],
+    ['another installation’s, signed', String(identityTokens('another secret').mint(as('owner'), 'shelf', now))],
+    ['one for another domain, signed', String(tokens.mint(as('owner'), 'billing', now))],
+    ['one for several domains', forge({ alg: 'HS256', typ: 'JWT' }, { ...claims, aud: ['shelf'] }, ours)],
+    ['one that is over, beyond the skew of clocks, signed', String(tokens.mint(as('owner'), 'shelf', now - 32_000))],
+    ['one that never ends, signed', forge({ alg: 'HS256', typ: 'JWT' }, { identity: as('owner'), aud: 'shelf' }, ours)],
     ['one signed with the secret itself', forge({ alg: 'HS256', typ: 'JWT' }, claims, secret)],
     ['one that is not signed (alg: none)', forge({ alg: 'none', typ: 'JWT' }, claims)],
     ['one of another algorithm', forge({ alg: 'HS512', typ: 'JWT' }, claims, ours)],
     ['one with its claims changed', `${head}.${base64(claims)}.${signature}`],
     ['one without its signature', minted.slice(0, minted.lastIndexOf('.') + 1)],
     [
-      'one of an identity that does not exist',
+      'one of an identity that does not exist, signed',
       forge({ alg: 'HS256', typ: 'JWT' }, { ...claims, identity: { actor: { kind: 'root' } } }, ours),
     ],
     [
-      'one of a role that does not exist',
+      'one of a role that does not exist, signed',
       forge({ alg: 'HS256', typ: 'JWT' }, { ...claims, identity: { ...as('owner'), role: 'root' } }, ours),
     ],
   ])('is refused when the token is %s', async (_, token) => {
@@ -68,7 +113,8 @@ describe.each(links)('the identity that travels with a call, %s', (way) => {
   })
 
   it('survives clocks that differ by less than half a minute', () => {
-    expect(tokens.verify(tokens.mint(as('owner'), 'shelf', Date.now() - 28_000), 'shelf')).toEqual(as('owner'))
+    const token = tokens.mint(as('owner'), 'shelf', Date.now() - 28_000)
+    for (const one of [token, String(token)]) expect(tokens.verify(one, 'shelf')).toEqual(as('owner'))
   })
 
   it('is the caller’s own in a call made on the way', async () => {

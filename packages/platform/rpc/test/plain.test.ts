@@ -1,7 +1,9 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { plainCopy } from '../src/index.ts'
+import { plainOutputOf } from '../src/plain.ts'
 
 const roundTrip = (value: unknown) => JSON.parse(JSON.stringify(value))
 
@@ -27,14 +29,11 @@ const { json } = fc.letrec((tie) => {
   }
 })
 
-/** Values of both that are the same object. */
-function shared(a: unknown, b: unknown): number {
-  if (typeof a !== 'object' || a === null) return 0
-  const children = Object.entries(a).map(([key, child]) =>
-    shared(child, Object.getOwnPropertyDescriptor(b, key)?.value),
-  )
-  return children.reduce((sum, count) => sum + count, a === b ? 1 : 0)
-}
+const objectsIn = (value: unknown): object[] =>
+  typeof value === 'object' && value !== null ? [value, ...Object.values(value).flatMap(objectsIn)] : []
+
+/** How many objects are in both. */
+const shared = (a: unknown, b: unknown): number => objectsIn(a).filter((one) => objectsIn(b).includes(one)).length
 
 describe('the plain copy of a value', () => {
   it('is what a JSON round trip makes of it, and shares nothing with it', () => {
@@ -87,5 +86,50 @@ describe('the plain copy of a value', () => {
 
   it('refuses nothing but a value', () => {
     expect(() => plainCopy(undefined)).toThrow(/cannot travel/)
+  })
+})
+
+describe('the plain output of a schema', () => {
+  const anything = z.array(z.record(z.string(), z.unknown()))
+  const price = z.object({ minor: z.number(), note: z.string().nullable().optional() })
+  const either = z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('price'), price }),
+    z.object({ kind: z.literal('tags'), tags: z.array(z.string()) }),
+  ])
+  const given = [{ shared: true }]
+  it.each<[string, z.ZodType, unknown]>([
+    ['objects in objects', z.object({ list: z.array(price) }), { list: [{ minor: 1, note: null }, { minor: 2 }] }],
+    ['what is absent by `undefined`', z.object({ price: price.optional() }), { price: { minor: 1, note: undefined } }],
+    ['nothing at all where that is allowed', z.object({ price: price.optional() }), { price: undefined }],
+    ['a zero below zero', price, { minor: -0 }],
+    [
+      'one of several',
+      z.array(either),
+      [
+        { kind: 'price', price: { minor: 1 } },
+        { kind: 'tags', tags: ['a'] },
+      ],
+    ],
+    ['what may be anything', anything, [{ a: [{ b: 1 }], c: undefined }]],
+    ['the rest of an object', z.looseObject({ a: z.string() }), { a: 'a', b: [{ c: 1 }] }],
+    ['what a function made', z.object({ a: z.string().transform(() => given) }), { a: 'a' }],
+    ['a default', z.object({ a: z.unknown().default(given) }), {}],
+    ['what is checked as a whole', z.array(price).overwrite(() => given as never), []],
+  ])('with %s is what a copy of it is, and shares nothing', (_, schema, value) => {
+    const parsed = z.compile(schema).parse(value)
+    const plain = plainOutputOf(schema)(parsed)
+    deepStrictEqual(plain, roundTrip(parsed))
+    expect(JSON.stringify(plain)).toBe(JSON.stringify(parsed))
+    expect(shared([value, given], plain)).toBe(0)
+  })
+
+  it('refuses what JSON has no word for', () => {
+    const output = z.object({ since: z.date() })
+    expect(() => plainOutputOf(output)(output.parse({ since: new Date() }))).toThrow(/cannot travel/)
+  })
+
+  it('is the parsed value itself where that is new and needs no change', () => {
+    const parsed = either.parse({ kind: 'price', price: { minor: 1 } })
+    expect(plainOutputOf(either)(parsed)).toBe(parsed)
   })
 })

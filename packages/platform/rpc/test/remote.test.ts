@@ -138,13 +138,14 @@ describe('a service', () => {
         body: '{"value":1}',
         headers: { 'x-call-budget': '1000', 'x-request-id': 'r', ...(token && { authorization: `Bearer ${token}` }) },
       })
-    const good = tokens.mint(as('owner'), 'shelf', Date.now() + 1_000)
+    const signed = (audience: string, deadline: number) => String(tokens.mint(as('owner'), audience, deadline))
+    const good = signed('shelf', Date.now() + 1_000)
     const bad = {
       none: undefined,
       nonsense: 'x',
       forged: `${good.slice(0, -4)}AAAA`,
-      'for another service': tokens.mint(as('owner'), 'desk', Date.now() + 1_000),
-      expired: tokens.mint(as('owner'), 'shelf', Date.now() - 31_000),
+      'for another service': signed('desk', Date.now() + 1_000),
+      expired: signed('shelf', Date.now() - 31_000),
       unsigned: `${Buffer.from('{"alg":"none"}').toString('base64url')}.${good.split('.')[1]}.`,
     }
     for (const [kind, token] of Object.entries(bad)) {
@@ -155,7 +156,7 @@ describe('a service', () => {
     expect((await post(good, '/calls/vault/open')).status).toBe(401)
     expect(units.opened).toBe(0)
     expect(await (await post(good)).json()).toEqual({ value: 1 })
-    expect(await (await post(tokens.mint(as('owner'), 'shelf', Date.now() - 29_000))).json()).toEqual({ value: 1 })
+    expect(await (await post(signed('shelf', Date.now() - 29_000))).json()).toEqual({ value: 1 })
     expect((await post(good, '/calls/shelf/nothing')).status).toBe(404)
     expect((await fetch(`${url}/calls/shelf/echo`, { headers: { authorization: `Bearer ${good}` } })).status).toBe(404)
   })

@@ -86,7 +86,6 @@ export const as = (role: Role, more: Partial<Identity> = {}): Identity => ({
   scopes: null,
   ...more,
 })
-export { edge }
 
 export interface ShelfContext {
   signal: AbortSignal
