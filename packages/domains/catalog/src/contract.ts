@@ -92,6 +92,7 @@ export { type DemoProduct, demoProducts } from './demo.ts'
 /** `Product` in the public schema. */
 export const ProductEntity = defineEntity('Product', catalog, 'getMany')
 
+// #region with orders
 const aboutReservation = { aggregate: 'reservation', key: ({ orderId }: { orderId: string }) => orderId }
 
 /** The stock of all lines of an order is reserved. Says what there is to be paid for, so that whoever is paid need know nothing else. */
@@ -107,6 +108,7 @@ export const StockRejected = defineEvent('catalog.StockRejected', {
   ...aboutReservation,
   data: z.object({ orderId: z.uuid(), productIds: z.array(ProductId) }),
 })
+// #endregion
 
 /** A product is nearly sold out: its stock has fallen to or below the threshold. */
 export const StockLow = defineEvent('catalog.StockLow', {

@@ -97,7 +97,7 @@ export function createAuth(platform: Platform, global: PrismaClient) {
     },
     advanced: {
       database: { generateId: () => newId() },
-      cookiePrefix: 'offshoot',
+      cookiePrefix: sessionCookie,
       cookies: { session_token: { name: sessionCookie } },
       useSecureCookies: false, // would only rename the cookie; what makes it secure is the attribute
       defaultCookieAttributes: { httpOnly: true, sameSite: 'lax', secure: platform.production },

@@ -24,6 +24,7 @@ export function written(letter: Letter, { name, organization }: Reader): { subje
 
 function body({ template, data }: Letter): { subject: string; text: string } {
   switch (template) {
+    // #region with orders
     case 'order-confirmed':
       return {
         subject: 'your order is confirmed',
@@ -34,11 +35,14 @@ function body({ template, data }: Letter): { subject: string; text: string } {
         subject: 'your order was cancelled',
         text: `Your order ${data.orderId} over ${amount(data.total)} was cancelled: ${reasons[data.reason]}\nWhatever was paid for it is paid back.`,
       }
+    // #endregion
+    // #region with catalog
     case 'stock-low':
       return {
         subject: `${data.name} is nearly sold out`,
         text: `Of ${data.name} (${data.sku}) there are ${data.stock} left.`,
       }
+    // #endregion
   }
 }
 

@@ -97,21 +97,6 @@ describe('an order', () => {
   })
 })
 
-describe('stock that is nearly gone', () => {
-  it('is told to owners and admins, and to nobody else', async () => {
-    const product = await world.product(12)
-    await world.place(product, { role: 'member' })
-    await world.settled()
-    const mails = world.mailed().filter(({ subject }) => subject === `Acme: ${product.name} is nearly sold out`)
-    expect(mails).toMatchObject([
-      {
-        to: 'owner@acme.test',
-        text: expect.stringContaining(`Of ${product.name} (${product.sku}) there are 10 left.`),
-      },
-    ])
-  })
-})
-
 describe('the mail server', () => {
   it('may be away for a while: mails wait, orders do not, and each is sent once', async () => {
     world.app.platform.mailer = smtpMailer('smtp://127.0.0.1:1', 'Shop <shop@acme.test>')
