@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import type { Flags } from '@offshoot/flags'
@@ -17,7 +18,7 @@ import {
 } from '@offshoot/host'
 import type { Mailer } from '@offshoot/mail'
 import { actionsOf, edge, Problem, serviceUnavailable, untilGone } from '@offshoot/rpc'
-import { record, recordedSpan } from '@offshoot/telemetry'
+import { knownMethod, record, recordedSpan, safePath } from '@offshoot/telemetry'
 import type { RecentTraces } from '@offshoot/telemetry/recent-traces'
 import cors from 'cors'
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express'
@@ -113,7 +114,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   app.set('trust proxy', options.trustProxy)
   app.set('query parser', 'simple')
   const routes = [graphqlPath, '/', ...domains.flatMap(({ definition }) => definition.routes?.path ?? []), '/dev']
-  app.use(identify, health(host, flags, elsewhere), observeRequests(routes), logRequests(log))
+  app.use(identify, health(host, flags, elsewhere))
+  app.use(observeRequests(routes, log))
   app.use(
     helmet({
       strictTransportSecurity: production,
@@ -170,44 +172,34 @@ const identify: RequestHandler = (request, response, next) => {
   next()
 }
 
-/** Methods that have a series of their own (semantic conventions: `http.request.method`). */
-const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY'])
-
-/** Names the span of a request for its route, and measures it. What is below none of the `routes` has none: its path is anybody's. */
-function observeRequests(routes: readonly string[]): RequestHandler {
+/** Logs each request, names its span for its route, and measures it. What is below none of the `routes` has none: its path is anybody's. */
+function observeRequests(routes: readonly string[], log: Logger): RequestHandler {
   return (request, response, next) => {
     const began = performance.now()
     const identified = request as IdentifiedRequest
-    const method = methods.has(request.method) ? request.method : '_OTHER'
+    const { id } = identified
+    const method = knownMethod(request.method)
     const route = routes.find(
       (route) => request.path === route || (route !== '/' && request.path.startsWith(`${route}/`)),
     )
     identified.span = recordedSpan()
     identified.span?.updateName(route ? `${method} ${route}` : method)
-    identified.span?.setAttributes({ 'offshoot.request.id': identified.id, ...(route && { 'http.route': route }) })
-    response.once('close', () => {
-      record('http.server.request.duration', (performance.now() - began) / 1000, {
+    identified.span?.setAttributes({ 'offshoot.request.id': id, ...(route && { 'http.route': route }) })
+    const ended = AsyncResource.bind(() => {
+      const ms = performance.now() - began
+      const { statusCode } = response
+      record('http.server.request.duration', ms / 1000, {
         'http.request.method': method,
-        'http.response.status_code': response.statusCode,
+        'http.response.status_code': statusCode,
         ...(route && { 'http.route': route }),
       })
-    })
-    next()
-  }
-}
-
-function logRequests(log: Logger): RequestHandler {
-  return (request, response, next) => {
-    const began = performance.now()
-    response.once('close', () => {
-      const ms = Math.round(performance.now() - began)
-      const { method, originalUrl, id } = request as IdentifiedRequest
-      const path = originalUrl.split('?', 1)[0]!.replace(/(?<=\/reset-password\/)[^/]+/, ':token') // nor a query: both may hold secrets
-      log[response.statusCode >= 500 ? 'warn' : 'debug'](
-        { requestId: id, method, path, status: response.statusCode, ms },
+      const path = safePath(request.originalUrl)
+      log[statusCode >= 500 ? 'warn' : 'debug'](
+        { requestId: id, method: request.method, path, status: statusCode, ms: Math.round(ms) },
         'request',
       )
     })
+    response.once('close', ended)
     next()
   }
 }

@@ -1,8 +1,29 @@
-// Signs in as a demo user and asks every demo tenant for its products and orders, to show which of them answer.
-const overview = `{
-  products(first: 5) { nodes { sku name stock } pageInfo { hasNextPage } }
-  orders(first: 5) { nodes { status total { amount currency } createdAt } }
-}`
+// Signs in as a demo user and asks every demo tenant for what it has, to show which of them answer.
+
+/** What is shown of a tenant: a title, what is asked for, and a line for each thing in the answer. */
+const sections = [
+  {
+    title: 'Members',
+    query: 'organization { members { role user { name } } }',
+    lines: ({ organization }) => organization.members.map(({ role, user }) => `${user.name}, ${role.toLowerCase()}`),
+  },
+  // #region with catalog
+  {
+    title: 'Newest products',
+    query: 'products(first: 5) { nodes { sku name stock } }',
+    lines: ({ products }) => products.nodes.map(({ sku, name, stock }) => `${sku} ${name} (${stock} in stock)`),
+  },
+  // #endregion
+  // #region with orders
+  {
+    title: 'Newest orders',
+    query: 'orders(first: 5) { nodes { status total { amount currency } } }',
+    lines: ({ orders }) =>
+      orders.nodes.map(({ status, total }) => `${total.amount} ${total.currency}, ${status.toLowerCase()}`),
+  },
+  // #endregion
+]
+const overview = `{ ${sections.map(({ query }) => query).join(' ')} }`
 
 const post = async (path, body, headers = {}) => {
   const response = await fetch(path, {
@@ -23,7 +44,7 @@ const element = (name, text, ...children) => {
 async function showTenant(article) {
   const { data, errors } = await post('/graphql', { query: overview }, { 'x-tenant': article.dataset.tenant })
   const place = article.querySelector('div')
-  const refused = !data?.products
+  const refused = !data?.organization
   article.classList.toggle('refused', refused)
   if (refused) {
     const { extensions, message } = errors[0]
@@ -31,20 +52,10 @@ async function showTenant(article) {
     return
   }
   place.replaceChildren(
-    element('p', 'Newest products'),
-    element(
-      'ul',
-      '',
-      ...data.products.nodes.map(({ sku, name, stock }) => element('li', `${sku} ${name} (${stock} in stock)`)),
-    ),
-    element('p', 'Newest orders'),
-    element(
-      'ul',
-      '',
-      ...data.orders.nodes.map(({ status, total }) =>
-        element('li', `${total.amount} ${total.currency}, ${status.toLowerCase()}`),
-      ),
-    ),
+    ...sections.flatMap(({ title, lines }) => [
+      element('p', title),
+      element('ul', '', ...lines(data).map((line) => element('li', line))),
+    ]),
   )
 }
 

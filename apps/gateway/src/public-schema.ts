@@ -5,10 +5,9 @@ import { operations } from './operations.ts'
 
 /** The public schema: the parts of all domains, wherever they run, and what operators see of them. */
 export function publicSchema(): GraphQLSchema {
-  const eventful = domains.filter(({ definition }) => definition.emits || definition.handlers)
   return buildSchema([
     ...domains.flatMap(({ definition }) => definition.graphql ?? []),
-    operations(eventful.map(({ name }) => name)),
+    operations(domains.map(({ name }) => name)),
   ])
 }
 

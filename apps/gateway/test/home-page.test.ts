@@ -22,7 +22,7 @@ describe('the home page', () => {
         status: 200,
         type: 'text/html; charset=utf-8',
       })
-      for (const domain of ['identity', 'catalog', 'orders']) expect(html).toContain(`<td>${domain}</td>`)
+      for (const { name } of domains) expect(html).toContain(`<td>${name}</td>`)
       for (const { email } of demo.users) expect(html.includes(`data-email="${email}"`)).toBe(gateway === development)
       expect(html.includes(demo.password)).toBe(gateway === development)
       expect((await get(gateway, '/home-page.js')).status).toBe(gateway === development ? 200 : 404)

@@ -83,6 +83,7 @@ describe('the mutations that take no id', () => {
     const invite = 'mutation ($email: String!) { inviteMember(input: { email: $email, role: MEMBER }) { email } }'
     for (const email of ['owner@globex.test', 'canary-b@canary-b.test'])
       expect(await ask(invite, { email })).toMatchObject({ data: { inviteMember: { email } }, errors: undefined })
+    // #region with catalog
     const create = `mutation ($sku: String!) {
       createProduct(input: { sku: $sku, name: "n", stock: 1, price: { amount: "1", currency: "EUR" } }) { sku }
     }`
@@ -90,12 +91,13 @@ describe('the mutations that take no id', () => {
       data: { createProduct: { sku: 'CANARY-B-SKU' } },
       errors: undefined,
     })
+    // #endregion
   })
 })
 
 describe('the other tenant', () => {
   it('has every row as it was', async () => {
-    expect(before.length).toBeGreaterThan(300)
+    expect(before.length).toBeGreaterThan(10)
     expect((await foreignData()).rows).toEqual(before)
   })
 })
@@ -133,7 +135,7 @@ describe('the fuzz itself', () => {
 
   it('reaches every place of the public schema that takes an id', () => {
     const names = idOperations(schema, 1).map(({ name }) => name)
-    expect(names).toEqual(expect.arrayContaining(['Query.order', 'Mutation.placeOrder', 'Mutation.changeMemberRole']))
+    expect(names).toEqual(expect.arrayContaining(['Mutation.changeMemberRole', 'Mutation.revokeApiKey']))
     const fields = Object.values(schema.getTypeMap())
       .filter(isObjectType)
       .flatMap((type) => Object.values(type.getFields()))
@@ -199,9 +201,18 @@ async function asking(email: string): Promise<Ask> {
   }
 }
 
+/** Lists of things that a tenant has, in the public schema. */
+const lists: string[] = [
+  // #region with catalog
+  'products',
+  // #endregion
+  // #region with orders
+  'orders',
+  // #endregion
+]
+
 const everyId = `{
-  products(first: 2) { nodes { id } pageInfo { endCursor } }
-  orders(first: 2) { nodes { id placedBy { id } } pageInfo { endCursor } }
+  ${lists.map((list) => `${list}(first: 2) { nodes { id } pageInfo { endCursor } }`).join(' ')}
   organization {
     id
     members { id role user { id } }
@@ -213,32 +224,43 @@ const everyId = `{
 
 async function ownIds(): Promise<string[]> {
   const { data } = await (await gateway.as('owner@acme.test'))(everyId)
-  return [data.products.nodes[0].id, data.orders.nodes[0].id, data.organization.members[0].id]
+  return [...lists.map((list) => data[list].nodes[0].id), data.organization.members[0].id]
 }
 
 /** Gives the other tenant one of everything, and writes into all that it has what nobody else could have. */
 async function plantCanaries(): Promise<void> {
   const acme = await gateway.as('owner@acme.test')
-  await acme('mutation { createApiKey(input: { name: "key", scopes: ["product:read", "order:read"] }) { secret } }')
+  await acme('mutation { createApiKey(input: { name: "key", scopes: ["organization:read"] }) { secret } }')
   const ask = await gateway.as('owner@globex.test')
-  const { data, errors } = await ask(`mutation {
+  const { errors } = await ask(`mutation {
+    inviteMember(input: { email: "canary-b@canary-b.test", role: ADMIN }) { id }
+    createApiKey(input: { name: "CANARY-B key", scopes: ["organization:read"] }) { apiKey { id } secret }
+  }`)
+  expect(errors).toBeUndefined()
+  // #region with catalog
+  const created = await ask(`mutation {
     createProduct(input: {
       sku: "CANARY-B-SKU", name: "CANARY-B product", description: "CANARY-B text", stock: 5, price: { amount: "9", currency: "USD" }
     }) { id }
-    inviteMember(input: { email: "canary-b@canary-b.test", role: ADMIN }) { id }
-    createApiKey(input: { name: "CANARY-B key", scopes: ["product:read", "order:read"] }) { apiKey { id } secret }
   }`)
-  expect(errors).toBeUndefined()
+  expect(created.errors).toBeUndefined()
+  // #endregion
+  // #region with orders
   const order = `mutation ($id: ID!, $key: String!) {
     placeOrder(input: { idempotencyKey: $key, lines: [{ productId: $id, quantity: 1 }] }) { id }
   }`
-  await ask(order, { id: data.createProduct.id, key: 'CANARY-B key' })
+  await ask(order, { id: created.data.createProduct.id, key: 'CANARY-B key' })
   const own = (await acme('{ products(search: "hammer", first: 20) { nodes { id stock } } }')).data.products.nodes
   await acme(order, { id: own.find(({ stock }: { stock: number }) => stock > 0).id, key: 'key' })
+  // #endregion
   await settled(gateway)
   for (const sql of [
+    // #region with catalog
     `UPDATE catalog.product SET name = 'CANARY-B ' || name, sku = 'CANARY-B-' || id, search = 'canary-b ' || search WHERE tenant_id = $1`,
+    // #endregion
+    // #region with orders
     `UPDATE orders.order_line SET name = 'CANARY-B ' || name, sku = 'CANARY-B-' || product_id WHERE tenant_id = $1`,
+    // #endregion
     `UPDATE identity.organization SET name = 'CANARY-B Globex' WHERE tenant_id = $1`,
   ])
     await gateway.database.admin(sql, [globex])
@@ -248,7 +270,7 @@ async function plantCanaries(): Promise<void> {
 async function foreignData(): Promise<Foreign> {
   const { data, errors } = await (await gateway.as('owner@globex.test'))(everyId)
   expect(errors).toBeUndefined()
-  const { products, orders, organization } = data
+  const { organization } = data
   const theirOwner = ({ role }: { role: string }) => role === 'OWNER'
   const [theirs, ours] = await Promise.all([rowsOf(globex), rowsOf(acme)])
   const strings = (rows: string[]) => new Set(stringsIn(rows.map((row) => JSON.parse(row))))
@@ -257,8 +279,7 @@ async function foreignData(): Promise<Foreign> {
   const secretIds = without(uuids(theirs), uuids(ours))
   return {
     ids: [
-      products.nodes[0].id,
-      orders.nodes[0].id,
+      ...lists.map((list) => data[list].nodes[0].id),
       organization.id,
       organization.members.find(theirOwner).id,
       organization.members.find(theirOwner).user.id,

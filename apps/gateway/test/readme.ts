@@ -12,13 +12,6 @@ export const blocks = [...walk.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) =>
   block!.split(/(?<!\\)\n/).filter((command) => command !== ''),
 )
 
-/** The block with this in it. */
-export function blockWith(text: string): string[] {
-  const found = blocks.find((commands) => commands.some((command) => command.includes(text)))
-  if (!found) throw new Error(`The README's walk has no ${text} any more.`)
-  return found
-}
-
 /** A shell whose variables last from one block to the next, as a reader's do. */
 export function openShell(url: string) {
   const bash = spawn('bash', { stdio: ['pipe', 'pipe', 'inherit'] })

@@ -207,7 +207,12 @@ function sampleOf(type: GraphQLInputType, name: string, sampling: Sampling): unk
   return byName[name] ?? byType[type.name]
 }
 
-const byName: Record<string, unknown> = { email: 'fuzz@fuzz.test', currency: 'EUR', scopes: 'product:read', search: '' }
+const byName: Record<string, unknown> = {
+  email: 'fuzz@fuzz.test',
+  currency: 'EUR',
+  scopes: 'organization:read',
+  search: '',
+}
 const byType: Record<string, unknown> = {
   String: 'fuzz',
   Int: 1,

@@ -1,7 +1,9 @@
+// #region with catalog, orders, billing, notifications, insights
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { NatsServer } from '../../../../packages/platform/events/test/nats-server.ts'
 import { describeOverEachTransport } from './carriers.ts'
-import { openProduct, type Product, pause, type Shop, until } from './product.ts'
+import { openProduct, type Product, pause, until } from './product.ts'
+import { openShop, type Shop } from './shops.ts'
 
 const orders = 10_000
 /** The backlog takes minutes; behind it, so would the order of another tenant. How soon it ends in fact is for `npm run bench events` to say, not for a busy machine. */
@@ -15,8 +17,8 @@ describeOverEachTransport(`${orders} orders of one tenant`, (start) => {
   beforeAll(async () => {
     nats = await start()
     product = await openProduct({ nats, processes: 1 })
-    busy = await product.openShop('busy')
-    other = await product.openShop('other')
+    busy = await openShop(product, 'busy')
+    other = await openShop(product, 'other')
   })
   afterAll(async () => {
     await product.stop()

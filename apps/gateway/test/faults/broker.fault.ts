@@ -1,7 +1,9 @@
+// #region with catalog, orders, billing, notifications, insights
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { NatsServer } from '../../../../packages/platform/events/test/nats-server.ts'
 import { describeOverNats } from './carriers.ts'
-import { customersOf, openProduct, type Product, pause, type Shop } from './product.ts'
+import { openProduct, type Product, pause } from './product.ts'
+import { customersOf, openShop, type Shop, settled } from './shops.ts'
 
 /** In ms. */
 const outage = 60_000
@@ -13,7 +15,7 @@ describeOverNats('the broker, under load', (start) => {
   beforeAll(async () => {
     nats = await start()
     product = await openProduct({ nats })
-    shops = await Promise.all(['north', 'south'].map((slug) => product.openShop(slug)))
+    shops = await Promise.all(['north', 'south'].map((slug) => openShop(product, slug)))
   })
   afterAll(async () => {
     await product.stop()
@@ -23,7 +25,7 @@ describeOverNats('the broker, under load', (start) => {
   const readiness = () => Promise.all(product.processes.map(async ({ url }) => (await fetch(`${url}/readyz`)).json()))
 
   it(`may be down for ${outage / 1_000} s: orders are taken, and go on when it is back`, {
-    timeout: 240_000,
+    timeout: 600_000,
   }, async () => {
     const customers = customersOf(shops)
     await pause(2_000)
@@ -34,11 +36,11 @@ describeOverNats('the broker, under load', (start) => {
     await nats.start()
     await pause(2_000)
     await customers.stop()
-    await product.settled(shops)
+    await settled(product, shops)
     expect(await shops[0]!.status(order)).toBe('CONFIRMED')
   })
 
-  it('may lose all that it keeps: it gets it again', { timeout: 120_000 }, async () => {
+  it('may lose all that it keeps: it gets it again', { timeout: 600_000 }, async () => {
     const customers = customersOf(shops)
     await pause(2_000)
     await nats.halt()
@@ -47,6 +49,6 @@ describeOverNats('the broker, under load', (start) => {
     await nats.start()
     await pause(2_000)
     await customers.stop()
-    await product.settled(shops)
+    await settled(product, shops)
   })
 })

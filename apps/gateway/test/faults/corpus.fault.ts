@@ -1,2 +1,3 @@
+// #region with catalog, orders, billing, notifications, insights
 /** The corpus with everything together; `npm run test:topologies` runs it with domains apart. */
-import '../corpus/corpus.test.ts'
+import '../demo/corpus/corpus.test.ts'

@@ -1,3 +1,4 @@
+// #region with catalog, orders, billing, notifications, insights
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,7 +6,8 @@ import { type Server, startServer } from '@offshoot/data/server'
 import { afterAll, beforeAll, it } from 'vitest'
 import type { NatsServer } from '../../../../packages/platform/events/test/nats-server.ts'
 import { describeOverEachTransport } from './carriers.ts'
-import { customersOf, openProduct, type Product, pause, type Shop } from './product.ts'
+import { openProduct, type Product, pause } from './product.ts'
+import { customersOf, openShop, type Shop, settled } from './shops.ts'
 
 describeOverEachTransport('the database, under load', (start) => {
   // A server of one's own: it is stopped and started.
@@ -22,7 +24,7 @@ describeOverEachTransport('the database, under load', (start) => {
     product = await openProduct({ nats }).finally(() => {
       process.env.TEST_DATABASE_URL = TEST_DATABASE_URL
     })
-    shops = await Promise.all(['north', 'south'].map((slug) => product.openShop(slug)))
+    shops = await Promise.all(['north', 'south'].map((slug) => openShop(product, slug)))
   })
   afterAll(async () => {
     await product.stop()
@@ -31,7 +33,7 @@ describeOverEachTransport('the database, under load', (start) => {
     rmSync(dataDir, { recursive: true, force: true })
   })
 
-  it('may be restarted: everything goes on by itself', { timeout: 120_000 }, async () => {
+  it('may be restarted: everything goes on by itself', { timeout: 600_000 }, async () => {
     const customers = customersOf(shops)
     await pause(2_000)
     const port = Number(new URL(server.url).port)
@@ -40,6 +42,6 @@ describeOverEachTransport('the database, under load', (start) => {
     server = await startServer({ dataDir, durable: false, port })
     await pause(2_000)
     await customers.stop()
-    await product.settled(shops)
+    await settled(product, shops)
   })
 })

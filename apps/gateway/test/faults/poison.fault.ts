@@ -1,8 +1,10 @@
+// #region with catalog, orders, billing, notifications, insights
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openProduct, type Product, type Shop, until } from './product.ts'
+import { openProduct, type Product, until } from './product.ts'
+import { openShop, type Shop, settled } from './shops.ts'
 
 const commands = join(import.meta.dirname, '../../../../scripts/events.ts')
 
@@ -10,7 +12,7 @@ let product: Product
 let shop: Shop
 beforeAll(async () => {
   product = await openProduct()
-  shop = await product.openShop('north')
+  shop = await openShop(product, 'north')
 })
 afterAll(() => product.stop())
 
@@ -56,7 +58,7 @@ describe('one order that a handler cannot handle', () => {
   ]
   for (const { domain, table, column, handler, waiting, status } of cases)
     it(`${domain}: is dead after its attempts, stops nothing else, and goes on when it is replayed`, {
-      timeout: 90_000,
+      timeout: 300_000,
     }, async () => {
       const dear = 666_600
       await product.database.admin(
@@ -84,6 +86,6 @@ describe('one order that a handler cannot handle', () => {
       await product.database.admin(`ALTER TABLE "${domain}"."${table}" DROP CONSTRAINT poison`)
       await events('dead', 'replay', '--all', '--domain', domain)
       await until(async () => (await shop.status(poisoned)) === 'CONFIRMED')
-      await product.settled([shop])
+      await settled(product, [shop])
     })
 })

@@ -1,7 +1,9 @@
+// #region with catalog, orders, billing, notifications, insights
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { NatsServer } from '../../../../packages/platform/events/test/nats-server.ts'
 import { describeOverEachTransport } from './carriers.ts'
-import { openProduct, type Process, type Product, pause, type Shop } from './product.ts'
+import { openProduct, type Process, type Product, pause } from './product.ts'
+import { openShop, type Shop, settled } from './shops.ts'
 
 const orders = 200
 const cards = ['pm_ok', 'pm_ok', 'pm_lost_answer', 'pm_ok', 'pm_declined', 'pm_timeout', 'pm_ok', 'pm_unknown']
@@ -19,9 +21,9 @@ describeOverEachTransport('processes killed at random times', (start) => {
   })
 
   it(`${orders} orders of two tenants all end, money and stock add up, nobody gets a mail twice`, {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
-    const shops = await Promise.all(['north', 'south'].map((slug) => product.openShop(slug)))
+    const shops = await Promise.all(['north', 'south'].map((slug) => openShop(product, slug)))
     let placed = 0
     let kills = 0
 
@@ -55,7 +57,7 @@ describeOverEachTransport('processes killed at random times', (start) => {
     const saboteurs = Promise.all([...product.processes].map(saboteur))
     await Promise.all([...Array(8).keys()].map((n) => customer(shops[n % 2]!, n)))
     await saboteurs
-    await product.settled(shops)
+    await settled(product, shops)
     expect(kills).toBeGreaterThan(4)
     const outcomes = await product.database.admin<{ outcome: string; n: string }>(
       `SELECT concat_ws(' ', status, cancel_reason) AS outcome, count(*) AS n FROM orders."order" WHERE tenant_id = ANY ($1) GROUP BY 1 ORDER BY 1`,

@@ -1,3 +1,4 @@
+// #region with catalog, orders, billing, notifications, insights
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { demo } from '@offshoot/host'

@@ -1,30 +1,18 @@
 import { readFileSync } from 'node:fs'
-import { demo } from '@offshoot/host'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReceiver, type Receiver } from '../../../../packages/platform/telemetry/test/receiver.ts'
 import { freePort, openProduct, type Process, type Product, until } from './product.ts'
 
 const register = import.meta.resolve('@offshoot/telemetry/register')
 /** Requests of one look at how long they take. */
-const looks = 300
+const looks = 150
 
 describe('a collector', () => {
   let product: Product
   let token: string
-  /** Without telemetry. */
-  let usual: { median: number; exit: number }
   beforeAll(async () => {
     product = await openProduct({ processes: 1 }) // plants the demo
-    const [first] = product.processes
-    const answer = await fetch(`${first!.url}/api/auth/sign-in/email`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ email: 'owner@acme.test', password: demo.password }),
-    })
-    token = answer.headers.get('set-auth-token')!
-    const process = await product.start({ NODE_ENV: 'development' })
-    await durations(process)
-    usual = { median: median(await durations(process)), exit: await exit(process) }
+    token = await product.signIn('owner@acme.test')
   })
   afterAll(() => product.stop())
 
@@ -44,7 +32,7 @@ describe('a collector', () => {
         const answer = await fetch(`${url}/graphql`, {
           method: 'POST',
           headers: { 'content-type': 'application/json', authorization: `Bearer ${token}`, 'x-tenant': 'acme' },
-          body: JSON.stringify({ query: '{ products(first: 5) { nodes { id name } } }' }),
+          body: JSON.stringify({ query: '{ organization { members { id user { name } } } }' }),
         })
         expect(await answer.json()).not.toHaveProperty('errors')
         taken.push(performance.now() - started)
@@ -71,33 +59,43 @@ describe('a collector', () => {
     '%s: no request is slower for it, memory stays bounded, and the end takes 2 s longer at most',
     async (_, behaviour) => {
       const receiver = behaviour && (await openReceiver(behaviour))
-      const process = await startFor(receiver?.url ?? `http://127.0.0.1:${await freePort()}`)
-      await durations(process)
-      const taken = await durations(process)
-      const before = residentMegabytes(process)
-      for (let round = 0; round < 5; round++) taken.push(...(await durations(process)))
-      expect(median(taken)).toBeLessThan(usual.median * 2 + 5)
-      expect(Math.max(...taken)).toBeLessThan(1_000)
-      expect(residentMegabytes(process) - before).toBeLessThan(100)
-      expect(await exit(process)).toBeLessThan(usual.exit + 2_500)
+      const usual = await product.start()
+      const told = await startFor(receiver?.url ?? `http://127.0.0.1:${await freePort()}`)
+      for (const process of [usual, told]) await durations(process)
+      const before = { usual: residentMegabytes(usual), told: residentMegabytes(told) }
+      // In turns, so that whatever else the machine does slows both.
+      const taken = { usual: [] as number[], told: [] as number[] }
+      for (let round = 0; round < 5; round++) {
+        taken.usual.push(...(await durations(usual)))
+        taken.told.push(...(await durations(told)))
+      }
+      expect(median(taken.told)).toBeLessThan(median(taken.usual) * 2 + 5)
+      expect(Math.max(...taken.told)).toBeLessThan(Math.max(...taken.usual) + 1_000)
+      expect(residentMegabytes(told) - before.told).toBeLessThan(residentMegabytes(usual) - before.usual + 100)
+      const usually = await exit(usual)
+      expect(await exit(told)).toBeLessThan(usually + 2_500)
       await receiver?.close()
     },
+    120_000,
   )
 
   it('dies and comes back: so do traces, and what it missed was nobody’s wait', async () => {
     const port = await freePort()
     let receiver: Receiver = await openReceiver({ port })
+    const usual = await product.start()
     const process = await startFor(receiver.url)
-    await durations(process)
-    await until(() => receiver.received('traces').includes('catalog.list'))
+    for (const one of [usual, process]) await durations(one)
+    await until(() => receiver.received('traces').includes('identity.members'))
     await receiver.close()
-    expect(Math.max(...(await durations(process)))).toBeLessThan(1_000)
+    const usually = Math.max(...(await durations(usual)))
+    expect(Math.max(...(await durations(process)))).toBeLessThan(usually + 1_000)
     receiver = await openReceiver({ port })
     await until(async () => {
       await durations(process)
-      return receiver.received('traces').includes('catalog.list') && receiver.received('metrics') !== ''
+      return receiver.received('traces').includes('identity.members') && receiver.received('metrics') !== ''
     })
-    expect(await exit(process)).toBeLessThan(usual.exit + 500)
+    const usualExit = await exit(usual)
+    expect(await exit(process)).toBeLessThan(usualExit + 500)
     await receiver.close()
   })
 })

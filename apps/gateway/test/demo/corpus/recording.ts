@@ -1,6 +1,6 @@
 import { request as send } from 'node:http'
 import { settled } from '@offshoot/testing'
-import type { TestGateway } from '../gateway.ts'
+import type { TestGateway } from '../../gateway.ts'
 import type { Condition, Operation, Section } from './operations.ts'
 
 /** Asks all of it, and writes down the answers: everything that a client can see of them, except what is new each time. */

@@ -1,8 +1,9 @@
+// #region with catalog, orders, billing, notifications, insights
 import { recordTelemetry } from '@offshoot/telemetry/testing'
 import { settled } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { describeOverEachTransport } from './faults/carriers.ts'
-import { type TestGateway, testGateway } from './gateway.ts'
+import { describeOverEachTransport } from '../faults/carriers.ts'
+import { type TestGateway, testGateway } from '../gateway.ts'
 import { isCall, type Span, treeOf } from './trace-tree.ts'
 
 const recording = recordTelemetry()
@@ -53,7 +54,6 @@ POST /graphql
                                   create orders.OrderConfirmed
                                     process orders.OrderConfirmed: insights.projections
                                       transaction insights
-                                        SELECT take
                                         SELECT order_overview
                                         INSERT order_overview
                                         INSERT revenue_day
@@ -95,7 +95,6 @@ POST /graphql
                 SELECT settle
             process orders.OrderPlaced: insights.projections
               transaction insights
-                SELECT take
                 SELECT order_overview
                 INSERT order_overview
                 SELECT settle

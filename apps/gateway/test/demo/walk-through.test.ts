@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
+// #region with catalog, orders, billing, notifications, insights
 import { settled } from '@offshoot/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { publicSdl } from '../src/public-schema.ts'
-import { type TestGateway, testGateway } from './gateway.ts'
-import { blocks, blockWith, openShell } from './readme.ts'
+import { type TestGateway, testGateway } from '../gateway.ts'
 
 let gateway: TestGateway
 beforeAll(async () => {
@@ -145,20 +143,5 @@ describe('the product', () => {
       { extensions: { code: 'BAD_USER_INPUT', reason: 'TENANT_REQUIRED' } },
     ])
     expect((await gateway.ask(query, {}, { token, tenant: 'globex' })).data.organization).toEqual({ slug: 'globex' })
-  })
-
-  it('has the public schema that is committed', () => {
-    expect(readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8')).toBe(publicSdl())
-  })
-})
-
-describe('the README', () => {
-  it('has a walk that leads where it says, up to what needs `npm run dev`', async () => {
-    const shell = openShell(gateway.url)
-    for (const block of blocks.slice(0, blocks.indexOf(blockWith('npm run -s events')))) {
-      await shell.follow(block)
-      await settled(gateway)
-    }
-    shell.close()
   })
 })

@@ -1,6 +1,7 @@
+// #region with catalog, orders, billing, insights
 import { recordTelemetry } from '@offshoot/telemetry/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TestGateway, testGateway } from './gateway.ts'
+import { type TestGateway, testGateway } from '../gateway.ts'
 
 const recording = recordTelemetry()
 let gateway: TestGateway

@@ -1,3 +1,4 @@
+// #region with catalog, orders, billing, notifications, insights
 import { demoProducts } from '@offshoot/catalog/contract'
 import { demoId } from '@offshoot/host'
 import { demoOrders } from '@offshoot/orders/contract'
@@ -648,7 +649,6 @@ export const corpus: Section[] = [
     title: 'staff',
     as: 'operator@offshoot.test',
     operations: [
-      ask('sees the outboxes', '{ operations { outboxLag { domain unpublished oldestSeconds } } }'),
       ask('sees dead letters', '{ operations { deadLetters { nodes { id } pageInfo { hasNextPage endCursor } } } }'),
       ask(
         'sees those of one domain',

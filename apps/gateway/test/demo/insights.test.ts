@@ -1,5 +1,6 @@
+// #region with catalog, orders, billing, notifications, insights
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type TestGateway, testGateway } from './gateway.ts'
+import { type TestGateway, testGateway } from '../gateway.ts'
 
 type Ask = Awaited<ReturnType<TestGateway['as']>>
 
