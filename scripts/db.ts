@@ -1,6 +1,15 @@
 /** `npm run db:migrate`, `db:migration`, `db:reset` and `db:status`, on the configured database or the embedded one of this clone. */
 import { ConfigError, readEnvironment } from '@offshoot/config'
-import { createMigration, type MigrateOptions, MigrationError, migrate, reset, status } from '@offshoot/data/migrate'
+import {
+  createMigration,
+  dropOrphan,
+  type MigrateOptions,
+  MigrationError,
+  migrate,
+  orphans,
+  reset,
+  status,
+} from '@offshoot/data/migrate'
 import { ServerError } from '@offshoot/data/server'
 import { loadDatabaseConfig } from '@offshoot/gateway/config'
 import { databases, domains } from '@offshoot/gateway/domains'
@@ -10,6 +19,8 @@ const USAGE = `Usage:
   npm run db:migrate                          applies what is pending
   npm run db:migration <domain> <name>        writes a migration from the change of the domain's schema.prisma
   npm run db:status                           says what is applied and pending, and what is wrong
+  npm run db:drop <domain…> [-- --force]      deletes what domains have stored that the product no longer has;
+                                              --force as below
   npm run db:reset [-- --force]               drops everything that the domains have stored, and migrates anew;
                                               --force also in production and on servers elsewhere`
 
@@ -66,6 +77,20 @@ const commands: Record<string, (args: string[]) => Work> = {
     }
   },
 
+  drop(args) {
+    const force = args.includes('--force')
+    const removed = args.filter((argument) => argument !== '--force')
+    if (removed.length === 0 || removed.some((name) => name.startsWith('-')))
+      throw new UsageError('db:drop needs the names of domains that were removed.')
+    return async (options) => {
+      for (const name of removed) {
+        await dropOrphan(name, { ...options, force })
+        console.log(`${name}: dropped`)
+      }
+      return true
+    }
+  },
+
   status(args) {
     if (args.length > 0) throw new UsageError('db:status takes no argument.')
     return async (options) => {
@@ -76,6 +101,8 @@ const commands: Record<string, (args: string[]) => Work> = {
         for (const { code, message } of problems) console.log(`  ${code}  ${message}`)
         if (problems.length > 0) well = false
       }
+      for (const name of await orphans(options))
+        console.log(`${name.padEnd(16)}no domain any more; npm run db:drop ${name} deletes what it has stored`)
       return well
     }
   },

@@ -48,7 +48,6 @@ interface Session {
 
 type Work = (session: Session) => Promise<void>
 
-const eventful = domains.filter(({ definition }) => definition.emits || definition.handlers)
 const filters = { domain: { type: 'string' }, tenant: { type: 'string' }, handler: { type: 'string' } } as const
 
 const dead: Record<string, (args: string[]) => Work> = {
@@ -134,7 +133,7 @@ const commands: Record<string, (args: string[]) => Work> = {
     none(parse(args, {}).positionals)
     return async (session) => {
       const rows: [string, string, string, string][] = []
-      for (const { name, definition } of eventful) {
+      for (const { name, definition } of domains) {
         const pool = await session.system(name)
         if (definition.emits) {
           const { unpublished, oldestSeconds } = await outboxLag(pool, name)
@@ -167,6 +166,7 @@ const commands: Record<string, (args: string[]) => Work> = {
       const lanes = await openLanes<any>({
         url: session.config.databaseUrl(domain.name),
         schema: domain.name,
+        secret: session.config.appSecret,
         prisma: domain.definition.prisma,
         statementConnections: 1,
         transactionConnections: 1,
@@ -230,7 +230,7 @@ function domainOf(id: string | undefined): string {
 }
 
 function chosen(domain: string | undefined): string[] {
-  const names = eventful.map(({ name }) => name)
+  const names = domains.map(({ name }) => name)
   if (domain === undefined) return names
   if (!names.includes(domain)) throw new UsageError(`--domain is one of ${names.join(', ')}.`)
   return [domain]
@@ -341,7 +341,9 @@ async function withDatabase(
       config,
       async system(domain) {
         const audit = (use: object) => log.info({ use }, 'work across tenants')
-        const opened = pools.get(domain) ?? openSystemPool({ url: config.systemUrl(domain), schema: domain, audit })
+        const opened =
+          pools.get(domain) ??
+          openSystemPool({ url: config.systemUrl(domain), schema: domain, secret: config.appSecret, audit })
         pools.set(domain, opened)
         return (await opened)(`${command}, by ${userInfo().username}`)
       },

@@ -1,14 +1,19 @@
 /** `npm run extract <domain>` and `npm run fold <domain> [-- --force]`: a domain becomes a service, and a service a domain of the gateway again. */
 import { root } from './database.ts'
-import { extract, fold, Refusal } from './extraction/extraction.ts'
-import { run } from './run.ts'
+import { extract, fold } from './extraction/extraction.ts'
+import { Refusal } from './refusal.ts'
+import { installPackages } from './run.ts'
 
 const [command, domain = '', ...rest] = process.argv.slice(2)
 
-/** The lockfile may change, in CI too: that is what is asked for here. */
-async function install(): Promise<void> {
-  const { code, output } = await run('node', ['scripts/setup.mjs'], { quiet: true, env: { CI: '' } })
-  if (code !== 0) throw new Refusal('NOT_INSTALLED', `The packages cannot be installed.\n${output}`)
+/** Loads the domains, and so only what is installed by now. */
+async function draw(): Promise<void> {
+  const [{ modulesDiagram }, { deployedApps }] = await Promise.all([
+    import('./check/generated.ts'),
+    import('./check/infrastructure.ts'),
+  ])
+  modulesDiagram(true)
+  deployedApps(true)
 }
 
 async function main(): Promise<number> {
@@ -20,13 +25,18 @@ async function main(): Promise<number> {
   try {
     const started = Date.now()
     if (command === 'extract') {
-      const { port, files } = await extract(root, domain, install)
-      for (const file of [...files, 'pnpm-lock.yaml']) console.log(`written  ${file}`)
+      const { port, files } = await extract(root, domain, () => installPackages('nothing was split off'))
+      await draw()
+      for (const file of [...files, 'docs/modules.md', 'infra/compose.yaml', 'infra/kubernetes/apps', 'pnpm-lock.yaml'])
+        console.log(`written  ${file}`)
       console.log(`written  topology.json: ${domain} runs in apps/${domain}, on port ${port} in development`)
     } else {
       fold(root, domain, { force })
-      await install()
-      console.log(`removed  apps/${domain}\nwritten  topology.json, pnpm-lock.yaml: ${domain} runs in the gateway`)
+      await installPackages('the next command tries again')
+      await draw()
+      console.log(
+        `removed  apps/${domain}\nwritten  topology.json, docs/modules.md, infra, pnpm-lock.yaml: ${domain} runs in the gateway`,
+      )
     }
     const seconds = ((Date.now() - started) / 1000).toFixed(1)
     console.log(

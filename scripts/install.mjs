@@ -24,9 +24,10 @@ class InstallError extends Error {
 
 /** Installs and generates what is not there as it should be. */
 export async function install() {
-  if (isDone()) return
+  if (!isUnfinished() && isDone()) return
   await takeLock()
   try {
+    if (isUnfinished()) undoUnfinished()
     if (isDone()) return
     const started = Date.now()
     rmSync(stamp, { force: true })
@@ -39,6 +40,25 @@ export async function install() {
   } finally {
     rmSync(lock, { force: true })
   }
+}
+
+/** Whether a command was killed while it changed many files. What it left may not be installable. */
+function isUnfinished() {
+  try {
+    return !isRunning(JSON.parse(readFileSync(join(root, 'node_modules', '.unfinished-changes.json'), 'utf8')).process)
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error
+    return false // There is none, or another process has just taken it back.
+  }
+}
+
+/** Node as it is pinned was there when those changes began. */
+function undoUnfinished() {
+  const undo = `import { undoUnfinished } from './scripts/changes.ts'\nundoUnfinished(process.cwd())`
+  const { status } = spawnSync(executable('node'), ['--input-type=module'], { cwd: root, input: undo, shell: windows })
+  if (status !== 0)
+    throw new InstallError('A command was killed while it changed files: git restore . && git clean -fd')
+  console.log('Took back what a command had begun that was killed.')
 }
 
 /** The stamp tells what was installed; that it is still there is seen from what would be missed first. */
@@ -186,9 +206,16 @@ async function takeLock() {
 function lockOwner() {
   try {
     const owner = Number(readFileSync(lock, 'utf8'))
-    process.kill(owner, 0)
-    return owner || undefined
+    return isRunning(owner) ? owner || undefined : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0)
   } catch (error) {
-    return error.code === 'EPERM' ? 'of another user' : undefined
+    return error.code === 'EPERM'
   }
 }

@@ -1,12 +1,16 @@
 /** What is generated from the code and committed, so that a change of it is seen in review. */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { envExample } from '@offshoot/config'
 import { gatewaySettings } from '@offshoot/gateway/config'
 import { databases, domains } from '@offshoot/gateway/domains'
 import { publicSdl } from '@offshoot/gateway/schema'
+import type { Domain } from '@offshoot/host'
+import { readTopology } from '@offshoot/host/topology'
 import { root } from '../database.ts'
 import { eventCatalog, eventProblems } from '../event-catalog.ts'
+import { modulesPage } from '../module-diagram.ts'
+import { wireOf } from './wire.ts'
 import type { Problem } from './workspace.ts'
 
 const roles = ['owner', 'admin', 'member'] as const
@@ -29,11 +33,23 @@ export function eventsPage(write: boolean): Problem[] {
   ]
 }
 
+/** Each domain's `contract.json`. */
+export function contractFiles(write: boolean): Problem[] {
+  return domains.flatMap((domain) =>
+    compare(`packages/domains/${domain.name}/contract.json`, `${JSON.stringify(wireOf(domain), null, 2)}\n`, write),
+  )
+}
+
+/** `docs/modules.md`. */
+export function modulesDiagram(write: boolean): Problem[] {
+  return compare('docs/modules.md', modulesPage(domains, readTopology(join(root, 'topology.json'))), write)
+}
+
 /** In each domain's README, between the marks, the table of who may do what. */
-export function permissionTables(write: boolean): Problem[] {
-  return domains.flatMap(({ name, contract, data }) => {
-    const file = `packages/domains/${name}/README.md`
+export function permissionTables(of: readonly Domain[], write: boolean): Problem[] {
+  return of.flatMap(({ name, contract, data }) => {
     const path = join(data.directory, '../README.md')
+    const file = relative(root, path)
     const text = read(path)
     const [before, between, after] = text?.split(/(?<=<!-- permissions -->\n)|(?=<!-- \/permissions -->)/) ?? []
     if (before === undefined || between === undefined || after === undefined) {
@@ -80,6 +96,7 @@ export function compare(file: string, text: string, write: boolean): Problem[] {
   const present = read(path)
   if (present === text) return []
   if (write) {
+    mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
     return []
   }

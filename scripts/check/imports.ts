@@ -9,6 +9,8 @@ import type { Package, Problem, Source } from './workspace.ts'
 interface Import {
   specifier: string
   line: number
+  /** Whether only types are taken from it, so that it is not loaded. */
+  types: boolean
 }
 
 type Kind = 'domain' | 'platform' | 'app' | 'tool'
@@ -44,7 +46,9 @@ const rules: Rule[] = [
     return 'reaches into another package by its path; import the package by its name'
   },
   function usesTheDoors({ to, subpath }) {
-    return to && !to.exports.includes(subpath) && `imports past what ${to.name} exports (${to.exports.join(', ')})`
+    return (
+      to && !(subpath in to.exports) && `imports past what ${to.name} exports (${Object.keys(to.exports).join(', ')})`
+    )
   },
   function declaresWhatItUses({ dependency, from, test }) {
     if (!dependency || dependency === from.name) return
@@ -159,7 +163,8 @@ function contractFiles(sources: readonly Source[]): Set<string> {
       if (specifier.startsWith('.')) reach(posix.join(posix.dirname(path), specifier))
     }
   }
-  for (const { path } of sources) if (/^packages\/domains\/[^/]+\/src\/contract\.ts$/.test(path)) reach(path)
+  for (const { path } of sources)
+    if (/^packages\/(domains|templates)\/[^/]+\/src\/contract\.ts$/.test(path)) reach(path)
   return reached
 }
 
@@ -167,24 +172,30 @@ function contractFiles(sources: readonly Source[]): Set<string> {
 export function importsOf(path: string, text: string): Import[] {
   const { module, program, errors } = parseSync(path, text)
   if (errors.length > 0) throw new Error(`${path} cannot be parsed: ${errors[0]!.message}`)
-  const found = new Map<number, string>()
-  const addLiteral = (node: { type: string; start: number; value?: unknown }) => {
-    if (node.type === 'Literal' && typeof node.value === 'string') found.set(node.start, node.value)
+  const found = new Map<number, Omit<Import, 'line'>>()
+  const addLiteral = (node: { type: string; start: number; value?: unknown }, types: boolean) => {
+    if (node.type === 'Literal' && typeof node.value === 'string')
+      found.set(node.start, { specifier: node.value, types })
   }
-  for (const { moduleRequest } of module.staticImports) found.set(moduleRequest.start, moduleRequest.value)
+  for (const { moduleRequest, entries } of module.staticImports) {
+    const types = entries.length > 0 && entries.every(({ isType }) => isType)
+    found.set(moduleRequest.start, { specifier: moduleRequest.value, types })
+  }
   for (const { entries } of module.staticExports) {
-    for (const { moduleRequest } of entries) if (moduleRequest) found.set(moduleRequest.start, moduleRequest.value)
+    const types = entries.every(({ isType }) => isType)
+    for (const { moduleRequest } of entries)
+      if (moduleRequest) found.set(moduleRequest.start, { specifier: moduleRequest.value, types })
   }
   new Visitor({
     // A name that is computed can't be judged; only tools load programs that way.
-    ImportExpression: ({ source }) => addLiteral(source),
-    TSImportType: ({ source }) => addLiteral(source),
+    ImportExpression: ({ source }) => addLiteral(source, false),
+    TSImportType: ({ source }) => addLiteral(source, true),
   }).visit(program)
-  return [...found].map(([start, specifier]) => ({ specifier, line: text.slice(0, start).split('\n').length }))
+  return [...found].map(([start, one]) => ({ ...one, line: text.slice(0, start).split('\n').length }))
 }
 
 function kindOf({ directory }: Package): Kind {
-  if (directory.startsWith('packages/domains/')) return 'domain'
+  if (/^packages\/(domains|templates)\//.test(directory)) return 'domain'
   if (directory.startsWith('packages/platform/')) return 'platform'
   return directory.startsWith('apps/') ? 'app' : 'tool'
 }

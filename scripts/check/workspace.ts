@@ -7,8 +7,8 @@ export interface Package {
   /** Below the root, with slashes: `packages/domains/orders`. */
   directory: string
   name: string
-  /** Subpaths that others may import: `.`, `./contract`. */
-  exports: readonly string[]
+  /** What others may import, `.` or `./contract`, and the file behind it, below the package's directory. */
+  exports: Readonly<Record<string, string>>
   dependencies: Readonly<Record<string, string>>
   devDependencies: Readonly<Record<string, string>>
 }
@@ -33,7 +33,7 @@ export function readPackages(root = here): Package[] {
     return {
       directory: dirname(path).replaceAll('\\', '/'),
       name: manifest.name,
-      exports: Object.keys(manifest.exports ?? {}),
+      exports: manifest.exports ?? {},
       dependencies: manifest.dependencies ?? {},
       devDependencies: manifest.devDependencies ?? {},
     }

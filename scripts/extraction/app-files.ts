@@ -19,7 +19,6 @@ export function appFiles({ domain, exported, contracts }: Extracted, port: numbe
         version: '0.0.0',
         type: 'module',
         description: `The domain ${domain}, in a process of its own.`,
-        scripts: { typecheck: 'tsc -p .' },
         dependencies: Object.fromEntries(
           ['host', domain, ...others].sort().map((one) => [`@offshoot/${one}`, 'workspace:*']),
         ),
@@ -66,6 +65,7 @@ ENV CI=true TURBO_TELEMETRY_DISABLED=1
 COPY --from=pruned /app/out/json/ .
 RUN npx --yes "$(node -p 'require("./package.json").packageManager')" install --frozen-lockfile
 COPY --from=pruned /app/out/full/ .
+COPY --from=pruned /app/tsconfig.json /app/topology.json ./
 RUN node_modules/.bin/turbo run generate
 RUN rm -rf node_modules */*/node_modules */*/*/node_modules \\
  && npx --yes "$(node -p 'require("./package.json").packageManager')" install --prod --frozen-lockfile
@@ -77,8 +77,8 @@ COPY --from=build /app .
 USER node
 EXPOSE ${port}
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \\
-  CMD ["node", "-e", "fetch('http://127.0.0.1:${port}/livez').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=30", "--import", "./packages/platform/telemetry/src/register.ts", "apps/${domain}/src/main.ts"]
+  CMD ["node", "-e", "fetch(\`http://127.0.0.1:\${process.env.INTERNAL_PORT || ${port}}/livez\`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=30", "--import", "./packages/platform/telemetry/src/register.ts", "apps/${domain}/src/main.ts"]
 `
 
 const readme = (domain: string, port: number) => `# ${domain}, in a process of its own

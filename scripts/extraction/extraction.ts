@@ -1,22 +1,13 @@
 /** Splitting a domain off into an app of its own, and taking it back. */
-import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { gatewayPort, readTopology, type Topology } from '@offshoot/host/topology'
 import { checkImports } from '../check/imports.ts'
 import { readPackages, readSources } from '../check/workspace.ts'
+import { domainsOf } from '../domains.ts'
+import { git, listed, paths, uncommitted } from '../git.ts'
+import { Refusal } from '../refusal.ts'
 import { appFiles, type Extracted } from './app-files.ts'
-
-/** Why nothing was done. Its code is stable; its message says what to do. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal'
-  readonly code: string
-
-  constructor(code: string, message: string) {
-    super(message)
-    this.code = code
-  }
-}
 
 export interface Done {
   /** Where the domain runs now, in development. */
@@ -38,7 +29,7 @@ export async function extract(root: string, domain: string, install: () => Promi
       'APP_EXISTS',
       `apps/${domain} exists and is not in topology.json. Remove it, or call it something else.`,
     )
-  const dirty = changes(root).filter((file) => !isOfAnExtraction(root, topology, file))
+  const dirty = uncommitted(root).filter((file) => !isOfAnExtraction(root, topology, file))
   if (dirty.length > 0)
     throw new Refusal(
       'DIRTY',
@@ -135,31 +126,17 @@ function exportedBy(root: string, file: string, made: string): string {
   return name
 }
 
-function domainsOf(root: string): string[] {
-  return globSync('packages/domains/*/package.json', { cwd: root })
-    .map((file) => basename(dirname(file)))
-    .sort()
-}
-
 function nextPort({ apps }: Topology): number {
   const taken = new Set([gatewayPort, ...Object.values(apps).map(({ port }) => port)])
   for (let port = gatewayPort + 1; ; port++) if (!taken.has(port)) return port
 }
 
-const git = (root: string, ...args: string[]) =>
-  execFileSync('git', ['-C', root, ...args], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-
-/** Files that differ from what is committed, below the root. */
-function changes(root: string): string[] {
-  return git(root, 'status', '--porcelain', '-z', '--untracked-files=all', '--no-renames')
-    .split('\0')
-    .filter((entry) => entry !== '')
-    .map((entry) => entry.slice(3))
-}
-
 /** An earlier extraction need not be committed before the next one. */
 function isOfAnExtraction(root: string, topology: Topology, file: string): boolean {
-  if (file === 'topology.json' || file === 'pnpm-lock.yaml') return true
+  if (
+    /^(topology\.json|docs\/modules\.md|pnpm-lock\.yaml|infra\/compose\.yaml|infra\/kubernetes\/apps\/.*)$/.test(file)
+  )
+    return true
   const [, app, path] = /^apps\/([^/]+)\/(.+)$/.exec(file) ?? []
   const own = app && topology.apps[app]
   return Boolean(
@@ -171,13 +148,10 @@ function isOfAnExtraction(root: string, topology: Topology, file: string): boole
 function ownFiles(root: string, domain: string, port: number): string[] {
   const written = appFiles(describe(root, domain), port)
   const prefix = `apps/${domain}/`
-  return git(root, 'ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', prefix)
-    .split('\0')
-    .filter((file) => file !== '' && existsSync(join(root, file)))
-    .filter((file) => readFileSync(join(root, file), 'utf8') !== written[file.slice(prefix.length)])
+  return paths(git(root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', prefix]))
+    .filter((file) => existsSync(join(root, file)))
+    .filter((file) => bare(readFileSync(join(root, file), 'utf8')) !== bare(written[file.slice(prefix.length)]))
 }
 
-function listed(files: readonly string[]): string {
-  const few = files.slice(0, 5).join(', ')
-  return files.length > 5 ? `${few} and ${files.length - 5} more` : few
-}
+/** A text without what the formatter may change in it. */
+const bare = (text: string | undefined) => text?.replaceAll(/[\s,]+/g, '')

@@ -8,7 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Environment, readEnvironment } from '@offshoot/config'
 import { demo } from '@offshoot/host/demo'
 import { gateway, gatewayPort, readTopology, settingOf } from '@offshoot/host/topology'
+import { areBeingMade } from '../changes.ts'
 import { type Database, dataDirectory, openDatabase, root } from '../database.ts'
+import { NODE_COMPILE_CACHE } from '../run.ts'
 import { Child, type ChildOptions } from './child.ts'
 import { freePort } from './free-port.ts'
 import { claim, type Instance } from './instance.ts'
@@ -21,7 +23,6 @@ const RESTART_GRACE_MS = 200
 /** npm passes on the Ctrl-C that the terminal has sent already: within this time it is the same one. */
 const SAME_SIGNAL_MS = 500
 
-const NODE_COMPILE_CACHE = join(root, 'node_modules/.cache/node-compile')
 /** The list of the domains whose tables are migrated. */
 const DOMAINS = 'apps/gateway/src/domains.ts'
 
@@ -63,6 +64,7 @@ class Product {
   /** In development: the processes for after the next change, which have loaded what does not change. */
   #next: Child[] = []
   #unwatch = () => {}
+  #restarting = Promise.resolve()
   /** The port that the gateway found; it keeps it over restarts. */
   #port: string | undefined
   /** Where each app serves calls, by the setting that says so; they keep it over restarts. */
@@ -150,15 +152,17 @@ class Product {
   }
 
   #restartOnChange(): void {
-    let restarting = Promise.resolve()
+    this.#unwatch()
     this.#unwatch = watchFiles(root, sourceDirectories(), (files) => {
-      restarting = restarting.then(() => this.#restart(files))
+      this.#restarting = this.#restarting.then(() => this.#restart(files))
     })
   }
 
-  /** A change that does not start is reported; the next one is another chance. */
+  /** A change that does not start is reported; the next one is another chance. One that another command makes is waited for: what it needs is installed last. */
   async #restart(files: Set<string>): Promise<void> {
+    while (areBeingMade(root) && !this.stopping) await sleep(100)
     if (this.stopping) return
+    if (restructures(files)) this.#restartOnChange() // the folders of a new domain too
     const started = Date.now()
     try {
       await this.#generateFor(files)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { checkCycles } from '../check/cycles.ts'
 import { checkImports, importsOf } from '../check/imports.ts'
 import type { Package } from '../check/workspace.ts'
 
@@ -18,7 +19,9 @@ function workspacePackage(directory: string, name: string, exports: string[], de
   return {
     directory,
     name,
-    exports,
+    exports: Object.fromEntries(
+      exports.map((subpath) => [subpath, `./src/${subpath === '.' ? 'index' : subpath.slice(2)}.ts`]),
+    ),
     dependencies: Object.fromEntries(all.map((dependency) => [dependency, 'workspace:*'])),
     devDependencies: { vitest: 'catalog:' },
   }
@@ -168,7 +171,40 @@ describe('finding imports', () => {
       type F = import('f').F
       const text = "import 'no'" // import 'neither'`
     expect(importsOf('a.ts', text)).toEqual(
-      ['a', 'b', 'c', 'd', 'e', 'f'].map((specifier, index) => ({ specifier, line: index + 1 })),
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((specifier, index) => ({
+        specifier,
+        line: index + 1,
+        types: 'bf'.includes(specifier),
+      })),
     )
+  })
+})
+
+describe('files that load each other in a circle', () => {
+  const file = (path: string, text: string) => ({ path, text })
+  const src = 'packages/platform/rpc/src'
+
+  it('are found, also across packages, and once', () => {
+    expect(
+      checkCycles(packages, [
+        file(`${src}/index.ts`, "import { b } from './b.ts'"),
+        file(`${src}/b.ts`, "export * from './c.ts'\nawait import('@offshoot/graphql')"),
+        file(`${src}/c.ts`, ''),
+        file('packages/platform/graphql/src/index.ts', "import { a } from '@offshoot/rpc'"),
+      ]),
+    ).toEqual([
+      {
+        file: 'packages/platform/graphql/src/index.ts',
+        message: expect.stringMatching(/by way of packages\/platform\/rpc\/src\/index.ts, .*b.ts: put what they share/),
+      },
+    ])
+  })
+
+  it('may take types from each other', () => {
+    const types =
+      "import type { A } from './index.ts'\nimport { type B } from './index.ts'\nexport type { C } from './index.ts'"
+    expect(
+      checkCycles(packages, [file(`${src}/index.ts`, "import { b } from './b.ts'"), file(`${src}/b.ts`, types)]),
+    ).toEqual([])
   })
 })

@@ -30,7 +30,7 @@ if (!installed)
 describe.skipIf(!installed)('Prometheus', () => {
   it('takes the rules, and the configuration that loads them', async () => {
     expect(await promtool('check', 'rules', '--lint=all', '--lint-fatal', ...files('rules/*.yaml'))).toBe('')
-    expect(await promtool('check', 'config', 'prometheus.yml')).toBe('')
+    expect(await promtool('check', 'config', 'prometheus.yml', 'compose.yml')).toBe('')
   })
 
   it.concurrent.each(files('tests/*.yaml'))('fires when it should, and not when it shouldn’t: %s', async (file) => {

@@ -1,12 +1,14 @@
 /** The product as a user starts it: processes, what they print, and what they answer. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp } from 'node:fs/promises'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import { root } from '../../database.ts'
+import { freePort as freePortFrom } from '../../supervisor/free-port.ts'
 
 export const temporary = () => mkdtemp(join(tmpdir(), 'offshoot-start-'))
 
@@ -24,9 +26,9 @@ export class Command {
   readonly process: ChildProcess
   readonly ended: Promise<number | NodeJS.Signals>
 
-  constructor(command: string, args: string[], settings: NodeJS.ProcessEnv) {
+  constructor(command: string, args: string[], settings: NodeJS.ProcessEnv, cwd = root) {
     this.process = spawn(command, args, {
-      cwd: root,
+      cwd,
       env: environment(settings),
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // a signal to its group reaches nothing of ours
@@ -107,12 +109,8 @@ export async function occupy(port: number): Promise<Server | undefined> {
   return (await taken) ? server : undefined
 }
 
-export async function freePort(): Promise<number> {
-  const server = (await occupy(0))!
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
+/** Below the ports that systems give to connections that are made: one of these could be taken between here and its use. */
+export const freePort = () => freePortFrom(randomInt(10_000, 32_000), [])
 
 interface Answer {
   // biome-ignore lint/suspicious/noExplicitAny: whatever was asked for
