@@ -6,7 +6,7 @@ export default defineConfig({
     // Faults take minutes: `npm run test:faults` sets FAULTS.
     include: ['test/**/*.test.ts', ...(process.env.FAULTS ? ['test/faults/*.fault.ts'] : [])],
     // The corpus takes its time: where domains run apart, and, together, among the faults.
-    exclude: ['**/node_modules/**', ...(process.env.TEST_TOPOLOGY ? [] : ['test/corpus/**'])],
+    exclude: ['**/node_modules/**', ...(process.env.TEST_TOPOLOGY ? [] : ['test/demo/corpus/**'])],
     globalSetup: [`${import.meta.dirname}/packages/platform/data/src/testing/global-setup.ts`],
     passWithNoTests: true,
     // On Node itself, types stripped, as the product runs; Vite's own loader would make a second `graphql`.

@@ -2,10 +2,10 @@ import { defineConfig } from 'vitest/config'
 import root from './vitest.config.ts'
 
 const every = 'test/faults/*.fault.ts'
-/** Measures how long things take. */
-const measuring = 'test/faults/backlog.fault.ts'
+/** Where how long things take decides. */
+const measuring = ['backlog', 'move', 'start'].map((name) => `test/faults/${name}.fault.ts`)
 
-/** Faults mostly wait, for leases of processes that were killed above all: so several files at a time, after those that need the machine for themselves. */
+/** Faults mostly wait, for leases of processes that were killed above all: so two files at a time, after those that need the machine for themselves. */
 export default defineConfig({
   test: {
     ...root.test,
@@ -13,10 +13,10 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     projects: [
-      { extends: true, test: { name: 'alone', include: [measuring], sequence: { groupOrder: 0 }, maxWorkers: 1 } },
+      { extends: true, test: { name: 'alone', include: measuring, sequence: { groupOrder: 0 }, maxWorkers: 1 } },
       {
         extends: true,
-        test: { name: 'together', include: [every], exclude: [measuring], sequence: { groupOrder: 1 }, maxWorkers: 3 },
+        test: { name: 'together', include: [every], exclude: measuring, sequence: { groupOrder: 1 }, maxWorkers: 2 },
       },
     ],
   },

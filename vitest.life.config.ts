@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+import root from './vitest.config.ts'
+
+/** What happens to a product in years, on clones that are made for it: `npm run test:life`. Each step waits for installing, checks and tests. */
+export default defineConfig({
+  test: {
+    ...root.test,
+    include: ['test/life/*.life.ts'],
+    globalSetup: [],
+    testTimeout: 600_000,
+    hookTimeout: 300_000,
+    maxWorkers: 1,
+  },
+})
