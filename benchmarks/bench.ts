@@ -4,30 +4,46 @@
 export type Program = () => Promise<boolean>
 
 const programs: Record<string, { about: string; load(): Promise<{ run: Program }> }> = {
+  // #region with catalog
   reads: {
     about: 'primary-key reads: what isolating tenants costs, six ways',
     load: () => import('./reads.ts'),
   },
+  // #endregion
+  // #region with catalog, orders
   memory: {
     about: 'the memory of the gateway, under mixed requests',
     load: () => import('./memory.ts'),
   },
+  // #endregion
   start: {
     about: 'from npm start to ready, in a fresh clone and after that',
     load: () => import('./start.ts'),
   },
+  // #region with catalog
   events: {
     about: 'events: what emitting costs, how soon they are handled, how many a second',
     load: () => import('./events.ts'),
   },
+  // #endregion
+  // #region with catalog, orders
   telemetry: {
     about: 'what telemetry costs: switched on, switched off, and at the start',
     load: () => import('./telemetry.ts'),
   },
+  // #endregion
+  // #region with catalog, orders
   topology: {
     about: 'domains in processes of their own: what it costs, and whether a request fails while they move',
     load: () => import('./topology.ts'),
   },
+  // #endregion
+  // #region with catalog
+  move: {
+    about: 'a million rows move to another server, and back: how long writers wait, and whether a call fails',
+    load: () => import('./move.ts'),
+  },
+  // #endregion
 }
 
 /** Programs that are run one after the other. */
@@ -39,7 +55,7 @@ const groups: Record<string, { about: string; members: string[] }> = {
 }
 
 const [name = ''] = process.argv.slice(2)
-const members = groups[name]?.members ?? (programs[name] ? [name] : [])
+const members = (groups[name]?.members ?? [name]).filter((member) => programs[member])
 if (members.length > 0) {
   process.exitCode = 0
   for (const member of members) {

@@ -1,9 +1,7 @@
 /**
  * What it costs that domains are called through their contracts, with identity, validation both ways, copies and deadline, although they are in the same process: the same schema and
- * resolvers, once as the gateway has them, and once with a link that calls the use cases as they are.
+ * resolvers, once as the gateway has them, and once with a link that calls the use cases as they are. Asked without HTTP: of a whole request, the most that the codec can be.
  */
-
-import { openLanes } from '@offshoot/data'
 import { roleUrls } from '@offshoot/data/migrate'
 import { flagRegistry, startFlags } from '@offshoot/flags/runtime'
 import { domains } from '@offshoot/gateway/domains'
@@ -11,7 +9,8 @@ import { requestContexts } from '@offshoot/gateway/request-context'
 import { publicSchema } from '@offshoot/gateway/schema'
 import { createGraphQLServer } from '@offshoot/graphql'
 import { createLogger, type Platform, startDomains } from '@offshoot/host'
-import { type Contract, createClient, type IdentityTokens, type Link } from '@offshoot/rpc'
+import type { IdentityTokens, Link } from '@offshoot/rpc'
+import { openDirect } from './direct-link.ts'
 import { measure, median, type Variant } from './rounds.ts'
 
 const callers = 16
@@ -82,38 +81,4 @@ export async function codecRatio({ databaseUrl, secret, headers, query }: CodecO
       },
     }
   }
-}
-
-/** A link that calls use cases as a function is called: nothing is checked, copied or signed, and nobody's patience ends. */
-async function openDirect(urlOf: (domain: string) => string, platform: Platform) {
-  const opened = await Promise.all(
-    domains.map(async ({ name, definition }) => {
-      const lanes = await openLanes<any>({ url: urlOf(name), schema: name, prisma: definition.prisma })
-      const calls = definition.calls(platform) as Record<string, (context: unknown, input: unknown) => Promise<unknown>>
-      return [name, { lanes, calls, uses: (definition.uses ?? {}) as Record<string, Contract> }] as const
-    }),
-  )
-  const byName = new Map(opened)
-  const noTokens = { mint: () => '' } as unknown as IdentityTokens
-  const link: Link = async (contract, call, input, { requestId }, caller) => {
-    const { lanes, calls, uses } = byName.get(contract.name)!
-    const { identity } = caller!
-    const lease = identity.tenant === null ? undefined : lanes.open(identity.tenant)
-    const context = {
-      db: lease?.lane,
-      global: lanes.global,
-      tenant: identity.tenant,
-      identity,
-      call: { name: call, identity, requestId },
-      clients: Object.fromEntries(
-        Object.entries(uses).map(([name, used]) => [name, createClient(used, link, noTokens, caller!)]),
-      ),
-    }
-    try {
-      return await calls[call]!(context, input)
-    } finally {
-      lease?.close()
-    }
-  }
-  return { link, close: () => Promise.all(opened.map(([, { lanes }]) => lanes.close())) }
 }

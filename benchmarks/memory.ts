@@ -1,3 +1,4 @@
+// #region with catalog, orders
 /**
  * What the gateway's process takes: resident memory when it is ready, after 10,000 mixed requests, and after 10,000 more, which must
  * not add to it. The requests are of four users of two tenants, 16 at a time: queries over three domains, lists, single things,

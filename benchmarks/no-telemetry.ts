@@ -1,3 +1,4 @@
+// #region with catalog, orders
 /** `@offshoot/telemetry` without anything that it does: what is measured, traced and logged with it costs a call to an empty function. */
 import { ROOT_CONTEXT, type Span, trace } from '@opentelemetry/api'
 

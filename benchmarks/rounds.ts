@@ -21,18 +21,21 @@ interface RoundsOptions {
   rounds: number
   /** How long it is measured each time, in ms. */
   duration: number
+  /** How long each is called before anything is measured, in ms. Default: as long as a round. */
+  warmUp?: number
 }
 
 /**
- * Measures variants in turns, so that whatever else the machine does meets all of them alike. Each call begins in a turn of the event
- * loop of its own, as requests do that arrive by the network.
+ * Measures variants in turns, every other time the other way round, so that whatever else the machine does, and whatever a variant leaves behind for the next, meets all of
+ * them alike. Each call begins in a turn of the event loop of its own, as requests do that arrive by the network.
  */
 export async function measure(variants: readonly Variant[], options: RoundsOptions): Promise<Map<Variant, Figures>> {
   const figures = new Map(variants.map((variant) => [variant, [] as number[]]))
-  for (const variant of variants) await throughput(variant, options.callers, options.duration) // warms up
+  for (const variant of variants) await throughput(variant, options.callers, options.warmUp ?? options.duration)
   for (let round = 0; round < options.rounds; round++) {
     const turn = round % variants.length
-    for (const variant of [...variants.slice(turn), ...variants.slice(0, turn)]) {
+    const order = [...variants.slice(turn), ...variants.slice(0, turn)]
+    for (const variant of round % 2 ? order.reverse() : order) {
       await sleep(50)
       figures.get(variant)!.push(await throughput(variant, options.callers, options.duration))
     }

@@ -1,3 +1,4 @@
+// #region with catalog, orders, billing
 /** How soon a placed order is confirmed: the gateway as `npm start` starts it, one customer, one order after the other. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,3 +1,4 @@
+// #region with catalog, orders
 /** One domain in a process of its own, as `npm run extract` would make it. Counts the calls that come to it, and says how many when asked. */
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'

@@ -1,3 +1,4 @@
+// #region with catalog, orders
 /**
  * What it costs to have domains apart: the same gateway answers with all domains in its process, and with each in a process of its own, in turns. And what it costs to have them
  * behind contracts at all. The processes, their PostgreSQL and who asks share the machine.
@@ -17,7 +18,7 @@ import { settingOf } from '@offshoot/host'
 import type { Program } from './bench.ts'
 import { codecRatio } from './codec.ts'
 import { freePort } from './gateway.ts'
-import { median } from './rounds.ts'
+import { measure, median, type Variant } from './rounds.ts'
 
 const secret = 'of-no-database-but-this-benchmark-s-own'
 const names = domains.map(({ name }) => name)
@@ -40,6 +41,8 @@ interface Product {
   divide(apart: readonly string[]): Promise<void>
   /** Asks, and throws unless all is answered. */
   ask(query: string): Promise<void>
+  /** Another gateway, with all domains in it, that calls them by this way. Returns what asks it. */
+  openGateway(way: 'contracts' | 'directly'): Promise<Product['ask']>
   service(name: string): { stop(): Promise<void>; start(): Promise<void> }
   /** Who asks. */
   headers: Record<string, string>
@@ -58,14 +61,15 @@ export const run: Program = async () => {
     console.log(`${availableParallelism()} processors, ${callers} callers, medians of ${rounds} rounds in turns.\n`)
     const ratios = await apartToTogether(product)
     const failed = await roll(product)
+    const byContracts = await contractsToDirect(product)
     const { headers } = product
     const codec = await codecRatio({ databaseUrl: server.url, secret, headers, query: queries[threeDomains] })
     const { contracts, directly } = codec.perSecond
     console.log(
-      `${contracts.toFixed(0)}/s through contracts, ${directly.toFixed(0)}/s with use cases called directly.\n`,
+      `${contracts.toFixed(0)}/s through contracts, ${directly.toFixed(0)}/s with use cases called directly, both without HTTP: ${codec.ratio.toFixed(2)}\n`,
     )
     const targets = [
-      { what: 'contracts with codec ÷ use cases called directly', is: codec.ratio, atLeast: 0.9 },
+      { what: 'contracts with codec ÷ use cases called directly', is: byContracts, atLeast: 0.9 },
       { what: 'apart ÷ together, a query within one domain', is: ratios[0]!, atLeast: 0.7 },
       { what: 'apart ÷ together, a query over three domains with 20 rows', is: ratios[1]!, atLeast: 0.5 },
       { what: `failed of ${rolling.toLocaleString('en')} requests while domains come and go`, is: failed, atMost: 0 },
@@ -103,6 +107,24 @@ async function apartToTogether({ divide, ask }: Product): Promise<number[]> {
   }
   console.log()
   return figures.map(({ together, apart }) => median(apart.map((figure, round) => figure / together[round]!)))
+}
+
+/**
+ * What contracts cost whoever asks the gateway: the ratio of the requests that it answers in a second, as in the other comparisons, of two gateways that differ in nothing but the
+ * link. Per call it would be another figure, but nobody asks for a call.
+ */
+async function contractsToDirect({ openGateway }: Product): Promise<number> {
+  const variants: Variant[] = []
+  for (const way of ['contracts', 'directly'] as const) {
+    const ask = await openGateway(way)
+    variants.push({ name: way, about: '', call: () => ask(queries[threeDomains]) })
+  }
+  const figures = await measure(variants, { callers, rounds: 7, duration })
+  const [contracts, directly] = variants.map((variant) => figures.get(variant)!)
+  console.log(
+    `${contracts!.median.toFixed(0)}/s through contracts, ${directly!.median.toFixed(0)}/s with use cases called directly.`,
+  )
+  return median(contracts!.rounds.map((figure, round) => figure / directly!.rounds[round]!))
 }
 
 async function throughput(call: () => Promise<void>, milliseconds: number): Promise<number> {
@@ -201,8 +223,7 @@ async function start(directory: string, databaseUrl: string, cleanUp: (() => Pro
 
   const agent = new Agent({ keepAlive: true })
   cleanUp.push(async () => agent.destroy())
-  const { port } = new URL(url)
-  function post(path: string, body: object, headers: Record<string, string>) {
+  function post(port: string, path: string, body: object, headers: Record<string, string>) {
     return new Promise<{ text: string; token?: string }>((resolve, reject) => {
       const text = JSON.stringify(body)
       const options = { host: '127.0.0.1', port, path, method: 'POST', agent }
@@ -221,12 +242,15 @@ async function start(directory: string, databaseUrl: string, cleanUp: (() => Pro
       request.end(text)
     })
   }
-  const { token } = await post('/api/auth/sign-in/email', { email: 'owner@acme.test', password: 'offshoot-demo-1' }, {})
+  const { port } = new URL(url)
+  const credentials = { email: 'owner@acme.test', password: 'offshoot-demo-1' }
+  const { token } = await post(port, '/api/auth/sign-in/email', credentials, {})
   const headers = { authorization: `Bearer ${token}`, 'x-tenant': 'acme' }
-  async function ask(query: string): Promise<void> {
-    const { text } = await post('/graphql', { query }, headers)
+  const askerAt = (port: string) => async (query: string) => {
+    const { text } = await post(port, '/graphql', { query }, headers)
     if (!text.startsWith('{"data":')) throw new Error(text)
   }
+  const ask = askerAt(port)
 
   async function calls(name: string): Promise<number> {
     const child = children.get(name)!
@@ -247,6 +271,9 @@ async function start(directory: string, databaseUrl: string, cleanUp: (() => Pro
   return {
     headers,
     ask,
+    async openGateway(way) {
+      return askerAt(new URL(await run(way, 'codec-gateway.ts', [way], { ROLE: 'http' })).port)
+    },
     async divide(apart) {
       write(apart)
       const wanted = ['catalog', 'identity', 'orders'].filter((name) => apart.includes(name)).join()

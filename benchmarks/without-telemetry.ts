@@ -1,3 +1,4 @@
+// #region with catalog, orders
 /** Loaded by `--import` before a program: its modules get a telemetry that does nothing, as if its calls had never been written. */
 import { registerHooks } from 'node:module'
 
