@@ -13,9 +13,10 @@ export default defineConfig({
     // Each file has a database of its own, and modules keep no state: loading them anew for each file would take most of the time.
     isolate: false,
     experimental: { viteModuleRunner: false },
-    testTimeout: 20_000,
-    expect: { poll: { timeout: 10_000 } },
-    hookTimeout: 60_000,
+    // Machines differ; each test says itself what must be quick.
+    testTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
+    hookTimeout: 120_000,
     reporters: ['default', 'json'],
     outputFile: { json: '.reports/vitest.json' },
   },

@@ -10,8 +10,6 @@ export default defineConfig({
   test: {
     ...root.test,
     include: [],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
     projects: [
       { extends: true, test: { name: 'alone', include: measuring, sequence: { groupOrder: 0 }, maxWorkers: 1 } },
       {

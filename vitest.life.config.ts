@@ -7,7 +7,7 @@ export default defineConfig({
     ...root.test,
     include: ['test/life/*.life.ts'],
     globalSetup: [],
-    testTimeout: 600_000,
+    testTimeout: 1_800_000,
     hookTimeout: 300_000,
     maxWorkers: 1,
   },

@@ -174,7 +174,7 @@ describe.skipIf(!installed)('the review of a product that Prometheus watches', (
       server.kill()
       await once(server, 'exit')
     }
-  }, 30_000)
+  })
 })
 
 /** Three hours of a product in which orders is called twice a second by tenants of the plan pro, and catalog once by others; each value a minute apart. */

@@ -1,6 +1,6 @@
 /** Follows a Dockerfile without Docker: each stage is a folder, what a base image has is this machine's. */
-import { cpSync, mkdirSync, readFileSync } from 'node:fs'
-import { basename, delimiter, dirname, join, relative, resolve } from 'node:path'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { delimiter, dirname, join, relative, resolve } from 'node:path'
 import { sh } from '../shell.ts'
 
 /** What a container of the image would be started with. */
@@ -43,12 +43,11 @@ export async function build(context: string, dockerfile: string, into: string): 
       const [, from = '', files = ''] = /^--from=(\w+) (.*)$/.exec(rest) ?? []
       const words = files.split(' ')
       const target = here(words.pop()!)
-      for (const word of words) {
-        const source = here(word, stages.get(from))
-        // Of a folder Docker copies what is in it; a file goes into a folder that is there, or is written with a slash.
-        const isFile = words.length > 1 || word.endsWith('.json')
-        cpSync(source, isFile ? join(target, basename(source)) : target, { recursive: true, verbatimSymlinks: true })
-      }
+      mkdirSync(target, { recursive: true })
+      // Of a folder Docker copies what is in it. Linked, since copying tens of thousands of files takes minutes on a busy disk.
+      const sources = words.map((word) => here(word, stages.get(from)))
+      const contents = words.length > 1 || words[0]!.endsWith('.json') ? '' : '/.'
+      await sh(target, `cp -al ${sources.map((source) => `'${source}${contents}'`).join(' ')} .`)
     } else if (instruction === 'CMD') stage!.command = JSON.parse(rest)
     else if (instruction === 'HEALTHCHECK') stage!.healthcheck = JSON.parse(rest.slice(rest.indexOf('CMD ') + 4))
     else if (!['WORKDIR', 'EXPOSE', 'USER'].includes(instruction!)) throw new Error(`${instruction} is not known here`)

@@ -121,7 +121,7 @@ describe('insights in the public API', () => {
       emails(first: 1) { nodes { template status user { email } } }
     }`)
       ).data
-    await expect.poll(newest, { timeout: 10_000 }).toEqual({
+    await expect.poll(newest).toEqual({
       orderOverview: { nodes: [{ id, status: 'CONFIRMED', productNames: [product.name] }] },
       product: { sales: { unitsSold: product.sales.unitsSold + 2 } },
       emails: { nodes: [{ template: 'ORDER_CONFIRMED', status: 'SENT', user: { email: 'owner@acme.test' } }] },

@@ -134,9 +134,9 @@ const away = { extensions: { code: 'UNAVAILABLE' } }
 
 async function startProcess(env: Record<string, string>): Promise<Process> {
   const port = await freePort()
-  const { PATH = '', HOME = '' } = process.env
+  const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env
   const child = spawn(process.execPath, [program], {
-    env: { PATH, HOME, PORT: String(port), ...env },
+    env: { PATH, HOME, NODE_COMPILE_CACHE, PORT: String(port), ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // when this process ends, it stops
   })
   let output = ''

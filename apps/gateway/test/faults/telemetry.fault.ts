@@ -5,7 +5,7 @@ import { freePort, openProduct, type Process, type Product, until } from './prod
 
 const register = import.meta.resolve('@offshoot/telemetry/register')
 /** Requests of one look at how long they take. */
-const looks = 150
+const looks = 60
 
 describe('a collector', () => {
   let product: Product
@@ -65,7 +65,7 @@ describe('a collector', () => {
       const before = { usual: residentMegabytes(usual), told: residentMegabytes(told) }
       // In turns, so that whatever else the machine does slows both.
       const taken = { usual: [] as number[], told: [] as number[] }
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 3; round++) {
         taken.usual.push(...(await durations(usual)))
         taken.told.push(...(await durations(told)))
       }

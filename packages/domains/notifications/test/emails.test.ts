@@ -157,20 +157,18 @@ describe('the mail server', () => {
   })
 })
 
-const patient = { timeout: 10_000 }
-
 describe('outgoing mail', () => {
   it('that is switched off waits, and goes promptly when it is on again: each once, without a failure', async () => {
     world.app.flags.set(outgoingEmail, false)
     const sent = { other: await world.place(await world.product(1_000, 'globex'), { tenant: 'globex' }) }
     for (let n = 0; n < 5; n++) await world.place(await world.product())
-    await expect.poll(async () => (await list(5)).map(({ status }) => status), patient).toEqual(Array(5).fill('QUEUED'))
+    await expect.poll(async () => (await list(5)).map(({ status }) => status)).toEqual(Array(5).fill('QUEUED'))
     await sleep(800)
     expect(world.mailed()).toEqual([])
     expect(await attempts()).toEqual([0])
     world.app.flags.set(outgoingEmail, true)
     const began = performance.now()
-    await expect.poll(async () => (await list(5)).map(({ status }) => status), patient).toEqual(Array(5).fill('SENT'))
+    await expect.poll(async () => (await list(5)).map(({ status }) => status)).toEqual(Array(5).fill('SENT'))
     expect(performance.now() - began).toBeLessThan(3_000)
     await world.settled()
     const mails = world.mailed()
@@ -184,13 +182,13 @@ describe('outgoing mail', () => {
     world.app.flags.set(outgoingEmail, [{ name: 'default', parameters: {}, constraints: [notGlobex] }])
     await world.place(await world.product(1_000, 'globex'), { tenant: 'globex' })
     await world.place(await world.product())
-    await expect.poll(async () => (await list(1, 'globex'))[0]!.status, patient).toBe('QUEUED')
+    await expect.poll(async () => (await list(1, 'globex'))[0]!.status).toBe('QUEUED')
     const mails: string[] = []
     await expect
       .poll(() => {
         mails.push(...world.mailed().map(({ to }) => to))
         return mails
-      }, patient)
+      })
       .toEqual(['owner@acme.test'])
     world.app.flags.set(outgoingEmail, true)
     await world.settled()
@@ -203,7 +201,7 @@ describe('somebody who left', () => {
     world.app.flags.set(outgoingEmail, false)
     await world.place(await world.product(), { user: 'both@offshoot.test' })
     await expect
-      .poll(async () => (await list(1))[0], patient)
+      .poll(async () => (await list(1))[0])
       .toMatchObject({ user: userId('both@offshoot.test'), status: 'QUEUED' })
     const members = world.app.client(identity)
     const [member] = await members.members({ users: [userId('both@offshoot.test')] })

@@ -421,7 +421,7 @@ describe('statements that share a connection', () => {
       (db) =>
         db.$executeRaw`insert into shop."order" (tenant_id, id, key) values (${a}::uuid, ${randomUUID()}::uuid, 'x')`,
     ]
-    const work = Array.from({ length: 200 }, (_, i) => {
+    const work = Array.from({ length: 60 }, (_, i) => {
       const tenant = i % 2 ? a : b
       if (i % 10 === 3) return lanes.use(c, (db) => expect(failures[((i / 10) % 6) | 0]!(db)).rejects.toThrow())
       return lanes.use(tenant, async (db) => {
