@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { assertServingRole, findPlacement, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
 import {
   type EventDomain,
@@ -24,6 +25,7 @@ import {
   identityTokens,
   type Link,
   localLink,
+  Problem,
   serve,
   type TenantId,
   type UnitOfWork,
@@ -185,7 +187,7 @@ export async function startDomains(options: HostOptions): Promise<Host> {
     },
     eventsHealth: async () => events?.health(),
     async seed() {
-      for (const domain of domains) await seedDomain(domain, opened.get(domain)!, platform)
+      for (const domain of domains) await onceAvailable(() => seedDomain(domain, opened.get(domain)!, platform))
     },
     async runSchedule(name) {
       const found = work.find((one) => one.name === name)
@@ -311,6 +313,20 @@ function userOf({ actor }: Identity): string | null {
 function once<T>(target: object, property: string, value: T): T {
   Object.defineProperty(target, property, { value })
   return value
+}
+
+/** How long a start waits for a database that has more to do than it can, in ms: as long as for one that does not answer. */
+const longestStart = 30_000
+
+/** Begins again while what it needs is not available. */
+async function onceAvailable(work: () => Promise<void>): Promise<void> {
+  for (const end = Date.now() + longestStart; ; await sleep(500)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === 'UNAVAILABLE') || Date.now() > end) throw error
+    }
+  }
 }
 
 async function seedDomain({ definition }: Domain, lanes: Lanes<any>, platform: Platform): Promise<void> {

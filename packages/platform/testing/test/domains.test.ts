@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { defineEvent } from '@offshoot/events'
 import { postgresTransport } from '@offshoot/events/runtime'
 import { startDomains } from '@offshoot/host'
-import { createClient, type Identity } from '@offshoot/rpc'
+import { createClient, type Identity, unavailable } from '@offshoot/rpc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { type TestApp, type TestDatabase, tenantId, testApp, testDatabase, userId } from '../src/index.ts'
@@ -274,18 +274,20 @@ describe('starting domains', () => {
     await expect.poll(openConnections, { timeout: 2_000 }).toEqual([])
   })
 
-  it('plants demo data in the order of the domains, and takes the lanes back', async () => {
+  it('plants demo data in the order of the domains, begins again where the database is busy, and takes the lanes back', async () => {
     const lanes: ShopContext['db'][] = []
     const seeded = shopDomain(async () => nothing, {
       async seed({ enter }: Pick<ShopContext, 'enter'>) {
         const db = enter(tenantId('seeded'))
         lanes.push(db)
+        if (lanes.length === 1) throw unavailable('DATABASE', 'busy')
         await db.order.create({ data: { key: 'planted' } })
       },
     })
     const host = await startDomains({ domains: [seeded], platform: app.platform, databaseUrl })
     await host.seed()
-    await expect(lanes[0]!.order.count()).rejects.toThrow()
+    expect(lanes).toHaveLength(2)
+    for (const lane of lanes) await expect(lane.order.count()).rejects.toThrow()
     await host.stop()
     expect(await database.admin('select key, tenant_id from shop."order"')).toEqual([
       { key: 'planted', tenant_id: tenantId('seeded') },
