@@ -169,7 +169,7 @@ describe('outgoing mail', () => {
     world.app.flags.set(outgoingEmail, true)
     const began = performance.now()
     await expect.poll(async () => (await list(5)).map(({ status }) => status)).toEqual(Array(5).fill('SENT'))
-    expect(performance.now() - began).toBeLessThan(3_000)
+    expect(performance.now() - began).toBeLessThan(10_000)
     await world.settled()
     const mails = world.mailed()
     expect(mails).toHaveLength(6)

@@ -1,7 +1,7 @@
 import { demoId } from '@offshoot/host'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Order } from '../src/contract.ts'
-import { openWorld, type Shop, type World } from './world.ts'
+import { insisting, openWorld, type Shop, type World } from './world.ts'
 
 let world: World
 let acme: Shop
@@ -197,7 +197,7 @@ describe('cancelling', () => {
       Array.from({ length: 45 }, async (_, i) => {
         const order = await acme.place([[product, 1]], i % 10 === 9 ? 'pm_lost_answer' : 'pm_ok')
         await new Promise((resolve) => setTimeout(resolve, (i * 37) % 250))
-        if (i % 3) await acme.orders.cancel({ id: order.id })
+        if (i % 3) await insisting(() => acme.orders.cancel({ id: order.id }))
         return order
       }),
     )
@@ -286,13 +286,10 @@ describe('an event that is delivered again', () => {
 describe('another tenant', () => {
   it('is confirmed while one tenant’s provider does not answer', async () => {
     const [mine, theirs] = [await acme.product(100), await globex.product(100)]
-    const stuck = await Promise.all(Array.from({ length: 8 }, () => acme.place([[mine, 1]], 'pm_timeout')))
-    const began = performance.now()
+    const stuck = await Promise.all(Array.from({ length: 16 }, () => acme.place([[mine, 1]], 'pm_timeout')))
     const order = await globex.place([[theirs, 1]])
-    await expect
-      .poll(() => globex.order(order.id), { interval: 10, timeout: 5_000 })
-      .toMatchObject({ status: 'CONFIRMED' })
-    expect(performance.now() - began).toBeLessThan(2_000)
+    await expect.poll(() => globex.order(order.id), { interval: 10 }).toMatchObject({ status: 'CONFIRMED' })
+    expect(await acme.order(stuck.at(-1)!.id)).toMatchObject({ status: 'PENDING' })
     await world.settled()
     for (const { id } of stuck) expect(await acme.order(id)).toMatchObject({ cancelReason: 'payment-failed' })
   })

