@@ -2,6 +2,7 @@ import type { TenantId } from '@offshoot/rpc'
 import { apart } from '@offshoot/telemetry'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { connected } from './connecting.ts'
 import { explainFailure, explainPrismaFailure } from './failures.ts'
 import { FollowingPool } from './following-pool.ts'
 import { contribute, tellPool, usageOf } from './gauges.ts'
@@ -12,7 +13,7 @@ import { type Model, modelsOf } from './models.ts'
 import { type Observed, observedBy } from './observed.ts'
 import { findPlacement } from './placement.ts'
 import { nameStatement } from './statement-names.ts'
-import { openStatements, type Statements, statementTimeout } from './statements.ts'
+import { longestConnect, openStatements, type Statements, statementTimeout } from './statements.ts'
 import {
   idleTimeout,
   opening,
@@ -210,7 +211,7 @@ async function openConnections(
   const global = new GlobalPool(observed, {
     ...config,
     max: 4,
-    connectionTimeoutMillis: 1_000,
+    connectionTimeoutMillis: longestConnect,
     keepAlive: true,
     statement_timeout: statementTimeout,
     idle_in_transaction_session_timeout: idleTimeout,
@@ -258,9 +259,14 @@ class GlobalPool extends pg.Pool {
 
   // `pg.Pool.query` passes a callback, which the pool calls when somebody else, in a trace of theirs, hands a connection back.
   override connect(callback?: any): any {
-    if (callback) return super.connect((...connected) => apart(() => callback(...connected)))
+    const connecting = () => connected(() => super.connect())
+    if (callback)
+      return void connecting().then(
+        (client) => apart(() => callback(undefined, client, client.release)),
+        (error) => apart(() => callback(error)),
+      )
     return this.#observed
-      .connection('global', () => apart(() => super.connect()))
+      .connection('global', connecting)
       .then((client) => this.#transactionOn(client), rethrowExplained)
   }
 

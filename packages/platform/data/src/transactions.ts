@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { Problem } from '@offshoot/rpc'
 import { apart } from '@offshoot/telemetry'
 import pg from 'pg'
+import { connected, longestWait } from './connecting.ts'
 import { databaseUnavailable, explainFailure } from './failures.ts'
 import { FairQueue } from './fair-queue.ts'
 import { type PoolUsage, usageOf } from './gauges.ts'
@@ -14,8 +15,6 @@ import { type Begin, prepareToEnter, TenantQuery } from './tenant-query.ts'
 
 /** How long a transaction may stand still between two statements, in ms; PostgreSQL ends it. */
 export const idleTimeout = 5_000
-/** How long a transaction waits for a connection, in ms. */
-const longestWait = 1_000
 
 interface Waiting {
   tenant: string
@@ -125,26 +124,10 @@ export function openTransactions(
     })
   }
 
-  /** A connection that comes too late for whoever waited is there for the next one: a database that is short of time is not asked to make it anew. */
-  function connect(): Promise<pg.PoolClient> {
-    return new Promise((resolve, reject) => {
-      let late = false
-      const arrived = patience(longestWait, () => {
-        late = true
-        reject(
-          databaseUnavailable(new Error(`No connection for a transaction could be made within ${longestWait} ms.`)),
-        )
-      })
-      apart(() => pool.connect())
-        .then((client) => (late ? client.release() : resolve(client)), reject)
-        .finally(arrived)
-    })
-  }
-
   async function open(tenant: string): Promise<TransactionConnection> {
     await permit(tenant)
     try {
-      const client = await connect()
+      const client = await connected(() => pool.connect())
       return transactionOn(client, tenant, pool, { observed, gate, successor, onEnd: () => letGo(tenant) })
     } catch (error) {
       letGo(tenant)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Lane } from '../src/index.ts'
+import type { Lane, Lanes } from '../src/index.ts'
 import { type Server, startServer } from '../src/server/index.ts'
 import { type DatabaseProxy, startProxy } from './shop/proxy.ts'
 import { newTenant, openShop, type Shop, shopLanes } from './shop/shop.ts'
@@ -113,14 +113,18 @@ describe('when connections are cut', () => {
 })
 
 describe('when connecting takes longer than anybody waits', () => {
-  it('the connection is there for the next transaction', async () => {
+  it.each([
+    ['transaction', (lanes: Lanes<PrismaClient>) => lanes.use(tenant, write)],
+    ['statement of no tenant', ({ global }: Lanes<PrismaClient>) => global.country.count()],
+    ['transaction of no tenant', ({ global }: Lanes<PrismaClient>) => global.$transaction((tx) => tx.country.count())],
+  ])('the connection is there for the next %s', async (_, ask) => {
     const proxy = await startProxy(new URL(shop.database.urls.shop!.serving))
     const lanes = await shopLanes(proxy.url)
     proxy.delay = 1_500
     const before = proxy.begun
-    await expect(lanes.use(tenant, write)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE' })
+    await expect(ask(lanes)).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'DATABASE' })
     await pause(1_000)
-    await lanes.use(tenant, write)
+    await ask(lanes)
     expect(proxy.begun - before).toBe(1)
     await lanes.close()
     proxy.close()
