@@ -115,9 +115,11 @@ async function dropDatabase(serverUrl: string, database: string): Promise<void> 
   await withAdministrator(serverUrl, (client) => client.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`))
 }
 
+/** Connections are kept for a moment: a test that waits asks a hundred times a second, and connecting is most of what an answer costs. */
 function askAs(adminUrl: string): TestDatabase['admin'] {
-  return (sql, values) =>
-    withAdministrator(adminUrl, async (client) => (await client.query<any>({ text: sql, values })).rows)
+  const pool = new pg.Pool({ connectionString: adminUrl, idleTimeoutMillis: 500, allowExitOnIdle: true })
+  pool.on('error', () => {}) // its database is dropped, or its server stopped
+  return async (sql, values) => (await pool.query<any>({ text: sql, values })).rows
 }
 
 async function withAdministrator<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
