@@ -114,6 +114,7 @@ async function installPackages() {
   // CI installs what the lockfile says or fails; a developer who changed a package.json gets the lockfile updated.
   const frozen = process.env.CI ? ['--frozen-lockfile'] : []
   const unattended = [
+    '--prefer-offline',
     '--reporter=append-only',
     '--config.confirm-modules-purge=false',
     `--config.node-version=${pinnedNode()}`,
@@ -133,10 +134,10 @@ async function ensureNode() {
   if (!isThere()) throw new InstallError(`Node ${wanted} could not be installed. Delete node_modules and try again.`)
 }
 
-/** npx runs exactly the pinned pnpm, from its own cache when it has it. */
+/** npx runs exactly the pinned pnpm, from its own cache when it has it: a registry that is slow to answer is not asked then. */
 function pnpm() {
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  return [windows ? 'npx.cmd' : 'npx', '--yes', packageManager]
+  return [windows ? 'npx.cmd' : 'npx', '--prefer-offline', '--yes', packageManager]
 }
 
 /**

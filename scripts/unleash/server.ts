@@ -18,7 +18,7 @@ export async function installUnleash(): Promise<void> {
     .digest('hex')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   console.error('Installing the Unleash server into infra/unleash (200 MB); the first time takes a minute.')
-  const npm = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', home]
+  const npm = ['ci', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', home]
   const { code, output } = await run(process.platform === 'win32' ? 'npm.cmd' : 'npm', npm, { quiet: true })
   if (code !== 0) throw new Error(`npm ${npm.join(' ')} failed:\n${output}`)
   writeFileSync(stamp, wanted)

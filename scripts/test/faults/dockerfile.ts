@@ -33,7 +33,8 @@ export async function build(context: string, dockerfile: string, into: string): 
     } else if (instruction === 'ENV') {
       Object.assign(stage!.env, Object.fromEntries(rest.split(' ').map((one) => one.split('=') as [string, string])))
     } else if (instruction === 'RUN') {
-      const settings = Object.entries({ ...stage!.env, PATH: path }).map(
+      // What this machine has is not fetched again.
+      const settings = Object.entries({ ...stage!.env, PATH: path, npm_config_prefer_offline: 'true' }).map(
         ([name, value]) => `export ${name}='${value}'; `,
       )
       await sh(stage!.directory, `${settings.join('')}${rest}`)
