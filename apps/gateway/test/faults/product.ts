@@ -132,11 +132,11 @@ export async function openProduct({ nats, processes: count = 2 }: ProductOptions
 const temporary = { UNAVAILABLE: true, DEADLINE_EXCEEDED: true }
 const away = { extensions: { code: 'UNAVAILABLE' } }
 
+/** On the first port that it can have, and so on none that another process takes at the same moment. */
 async function startProcess(env: Record<string, string>): Promise<Process> {
-  const port = await freePort()
   const { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' } = process.env
   const child = spawn(process.execPath, [program], {
-    env: { PATH, HOME, NODE_COMPILE_CACHE, PORT: String(port), ...env },
+    env: { PATH, HOME, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // when this process ends, it stops
   })
   let output = ''

@@ -152,7 +152,9 @@ const conditions: Record<Condition, (gateway: TestGateway) => Promise<() => Prom
     return () => database.admin('ALTER TABLE catalog.product RENAME COLUMN gone TO description')
   },
   async 'orders is locked'({ database }) {
-    const locked = database.admin('BEGIN; LOCK TABLE orders."order" IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT')
+    const locked = database.admin(
+      'BEGIN; LOCK TABLE orders."order" IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT',
+    )
     await new Promise((resolve) => setTimeout(resolve, 200))
     return () => locked
   },
