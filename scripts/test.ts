@@ -4,25 +4,15 @@
  * `npm run test:faults` (`--faults`): what takes minutes, since processes, brokers and databases are killed in it. `npm run test:life` (`--life`): what happens to clones of the
  * template. `npm run test:topologies` (`--topologies`): what the gateway and the domains promise, once more with domains apart; `--topology=…` says how, in the words of `TEST_TOPOLOGY`.
  */
-import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, globSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { affectedPackages } from './affected.ts'
 import { orEnd } from './check/base.ts'
 import { root } from './database.ts'
 import { NODE_COMPILE_CACHE, onInterrupt, run } from './run.ts'
+import { type Figures, figuresOf, forgetSummary, type Report, reportAt, writeSummary } from './test-report.ts'
 import { testServer } from './test-server.ts'
 
-interface Report {
-  numPassedTests: number
-  numFailedTests: number
-  numPendingTests: number
-  numTodoTests: number
-  numFailedTestSuites: number
-  testResults: { name: string; status: string; assertionResults: { status: string; fullName: string }[] }[]
-}
-
-/** The figures of the last run, for programs. */
-const SUMMARY = join(root, '.reports/tests.json')
 const REPORT = '.reports/vitest.json'
 
 /** How domains run in `npm run test:topologies`, in the words of `TEST_TOPOLOGY`. `npm test` runs them together. */
@@ -46,7 +36,7 @@ async function main(args: string[]): Promise<number> {
   const rest = args.filter((argument) => !flags.includes(argument) && !argument.startsWith('--topology='))
   const chosen: string[] = []
   while (rest[0] && packages.some((directory) => basename(directory) === rest[0])) chosen.push(rest.shift()!)
-  rmSync(SUMMARY, { force: true })
+  forgetSummary()
 
   const all = apart ? anywhere : packages
   const changed = affected ? orEnd(() => affectedPackages(root)) : packages
@@ -76,7 +66,11 @@ async function main(args: string[]): Promise<number> {
         ...(topology && { TEST_TOPOLOGY: topology }),
       }
       const { code } = await run('turbo', [...turbo, ...(force ? ['--force'] : []), '--', ...rest], { env })
-      runs.push({ topology, code, reports: tested.map((directory) => ({ directory, report: reportOf(directory) })) })
+      runs.push({
+        topology,
+        code,
+        reports: tested.map((directory) => ({ directory, report: reportAt(join(root, directory, REPORT)) })),
+      })
     }
   } finally {
     await server.stop()
@@ -90,26 +84,21 @@ interface Run {
   reports: { directory: string; report: Report | undefined }[]
 }
 
-function reportOf(directory: string): Report | undefined {
-  const path = join(root, directory, REPORT)
-  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined
-}
-
 /** One line per package, the names of what failed, and the sum as the last line. */
 function summarize(runs: Run[], milliseconds: number): number {
-  const sum = { passed: 0, failed: 0, skipped: 0 }
+  const sum: Figures = { passed: 0, failed: 0, skipped: 0, broken: [] }
   for (const { topology, reports } of runs) {
     console.log(topology ? `\n${topology}` : '')
     for (const { directory, report } of reports) {
       if (!report) continue
-      const { passed, failed, skipped } = show(directory, report)
+      const { passed, failed, skipped, broken } = show(directory, report)
       sum.passed += passed
       sum.failed += failed
       sum.skipped += skipped
+      sum.broken.push(...broken.map((name) => (topology ? `${topology}: ${name}` : name)))
     }
   }
-  mkdirSync(dirname(SUMMARY), { recursive: true })
-  writeFileSync(SUMMARY, JSON.stringify(sum))
+  writeSummary(sum)
   const skipped = sum.skipped > 0 ? `, ${sum.skipped} skipped` : ''
   if (process.env.GITHUB_STEP_SUMMARY) appendFileSync(process.env.GITHUB_STEP_SUMMARY, reportPage(runs))
   console.log(`\nIn ${(milliseconds / 1000).toFixed(1)} s:\n${sum.passed} passed, ${sum.failed} failed${skipped}`)
@@ -121,28 +110,8 @@ function show(directory: string, report: Report) {
   const figures = [`${passed} passed`, failed && `${failed} failed`, skipped && `${skipped} skipped`]
   console.log(`${directory.padEnd(32)}${figures.filter(Boolean).join(', ')}`)
   for (const name of broken) console.log(`  ✗ ${name}`)
-  return { passed, failed, skipped }
+  return { passed, failed, skipped, broken }
 }
-
-/** What a package's tests came to, with the names of those that failed. */
-function figuresOf({ testResults, numPassedTests, numFailedTests, numPendingTests, numTodoTests }: Report) {
-  const files = testResults.filter(
-    ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
-  )
-  const tests = testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults
-      .filter(({ status }) => status === 'failed')
-      .map(({ fullName }) => `${relative(name)}: ${fullName}`),
-  )
-  return {
-    passed: numPassedTests,
-    failed: numFailedTests + files.length,
-    skipped: numPendingTests + numTodoTests,
-    broken: [...files.map(({ name }) => `${relative(name)}: could not be run`), ...tests],
-  }
-}
-
-const relative = (file: string) => file.slice(root.length + 1)
 
 /** The same for people who read it at GitHub: a table, and what failed. */
 function reportPage(runs: readonly Run[]): string {
