@@ -12,6 +12,7 @@ import { passGate } from './migrate/placement.ts'
 import { type Model, modelsOf } from './models.ts'
 import { type Observed, observedBy } from './observed.ts'
 import { findPlacement } from './placement.ts'
+import { assertServingRole } from './serving-role.ts'
 import { nameStatement } from './statement-names.ts'
 import { longestConnect, openStatements, type Statements, statementTimeout } from './statements.ts'
 import {
@@ -23,7 +24,7 @@ import {
 } from './transactions.ts'
 
 export interface LanesOptions<Client> {
-  /** The serving role's URL. It must be neither a superuser, nor an owner of the tables, nor a role that bypasses row security. */
+  /** The serving role's URL. */
   url: string
   /** The domain's PostgreSQL schema. */
   schema: string
@@ -31,7 +32,7 @@ export interface LanesOptions<Client> {
   secret?: string
   /** Makes the domain's generated client on an adapter. */
   prisma(adapter: PrismaPg): Client
-  /** Connections shared by single statements. Default 4: more are no faster on two processors (measured), and a server has about 100 for everybody. */
+  /** Connections shared by single statements, all but the first opened when needed. Default 4: more are no faster on two processors (measured), and a server has about 100 for everybody. */
   statementConnections?: number
   /** Connections for transactions, opened when needed. Default 8. */
   transactionConnections?: number
@@ -75,7 +76,7 @@ interface LaneUnit extends Unit {
 }
 
 /**
- * Opens the lanes of one domain.
+ * Opens the lanes of one domain. Refuses a role that could evade row security, wherever the domain is and moves to.
  *
  * A lane is a PrismaClient whose driver adapter is bound to one tenant for one unit of work. Nothing about the tenant is ambient:
  * Prisma collects the `findUnique` calls of a tick and sends them as one statement in the context of the first caller, so that a
@@ -195,6 +196,7 @@ async function openConnections(
   successorOf: (connections: Connections) => Promise<Connections | undefined>,
 ): Promise<Connections> {
   const { schema } = options
+  await assertServingRole(url, schema)
   const config = { connectionString: url, application_name: `offshoot ${schema}` }
   const observed = observedBy(schema, url)
   const statements = await openStatements(

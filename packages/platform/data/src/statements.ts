@@ -86,7 +86,7 @@ export interface Statements {
  * one connection without waiting for each other's answers. Single statements only; a transaction takes a connection of its own.
  *
  * Who goes where: to the connection with the fewest statements on their way, rather behind one's own than behind another tenant's, and
- * never behind one that takes long. What is refused because the domain has moved is sent by the `successor`. Nobody fills the house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
+ * never behind one that takes long. Until all `connections` are made, nobody shares one: what finds none idle waits for the next to be made. What is refused because the domain has moved is sent by the `successor`. Nobody fills the house: one tenant has statements on at most three quarters of the connections, and when all are busy tenants take turns.
  */
 export async function openStatements(
   config: pg.ClientConfig,
@@ -94,12 +94,7 @@ export async function openStatements(
   observed: Observed,
   successor: () => Promise<Statements | undefined> = async () => undefined,
 ): Promise<Statements> {
-  const slots: Slot[] = Array.from({ length: connections }, () => ({
-    client: undefined,
-    flying: [],
-    since: 0,
-    failures: 0,
-  }))
+  const slots: Slot[] = []
   const queue = new FairQueue<Statement>()
   const share = Math.max(1, Math.ceil(connections * 0.75))
   let closed = false
@@ -150,6 +145,19 @@ export async function openStatements(
     ).unref()
   }
 
+  function newSlot(): Slot {
+    const slot = { client: undefined, flying: [], since: 0, failures: 0 }
+    slots.push(slot)
+    return slot
+  }
+
+  /** One more connection, if there may be one. */
+  function widen(): void {
+    if (closed || slots.length === connections) return
+    const slot = newSlot()
+    apart(() => connect(slot)).catch(() => reconnect(slot))
+  }
+
   /** The best connection with room for this tenant, if there is one. */
   function room(tenant: string): Slot | undefined {
     const now = performance.now()
@@ -161,7 +169,7 @@ export async function openStatements(
       const { flying } = slot
       const mine = flying.includes(tenant)
       if (!slot.client || flying.length >= pipelineDepth) continue
-      if (flying.length > 0 && now - slot.since > slow) continue
+      if (flying.length > 0 && (slots.length < connections || now - slot.since > slow)) continue
       if (held >= share && !mine) continue
       const score = flying.length + (flying.length === 0 || mine ? 0 : distance)
       if (score < bestScore) [best, bestScore] = [slot, score]
@@ -176,7 +184,10 @@ export async function openStatements(
         slot = room(tenant)
         return slot !== undefined
       })
-      if (!next) return
+      if (!next) {
+        widen()
+        return
+      }
       next.served!()
       if (next.wanted()) send(slot!, next)
       else
@@ -217,6 +228,7 @@ export async function openStatements(
         statement.answered(databaseUnavailable(new Error(`No connection had room within ${longestWait} ms.`)))
       })
       queue.push(tenant, statement)
+      widen()
     }
   }
 
@@ -273,7 +285,7 @@ export async function openStatements(
   watch.unref()
 
   try {
-    await Promise.all(slots.map(connect))
+    await connect(newSlot())
   } catch (error) {
     await close()
     throw explainFailure(error)

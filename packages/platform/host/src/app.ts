@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { assertServingRole, findPlacement, type LaneLease, type Lanes, openLanes } from '@offshoot/data'
+import { type LaneLease, type Lanes, openLanes } from '@offshoot/data'
 import {
   type EventDomain,
   type EventsHealth,
@@ -101,26 +101,23 @@ export async function startDomains(options: HostOptions): Promise<Host> {
     await Promise.allSettled([...opened.values()].map((lanes) => lanes.close()))
   }
 
+  const open = async ({ name, definition }: Domain) =>
+    openLanes<any>({
+      url: options.databaseUrl(name),
+      schema: name,
+      secret: platform.secret,
+      prisma: definition.prisma,
+      onStatement: options.onStatement,
+      onEmitted: () => events?.emitted(name),
+    })
+
   const routes: Host['routes'] = []
   try {
-    for (const domain of domains) {
-      const { secret } = platform
-      const { url } = await findPlacement({
-        url: options.databaseUrl(domain.name),
-        schema: domain.name,
-        role: 'serving',
-        secret,
-      })
-      await assertServingRole(url, domain.name)
-      const lanes = await openLanes<any>({
-        url,
-        schema: domain.name,
-        secret,
-        prisma: domain.definition.prisma,
-        onStatement: options.onStatement,
-        onEmitted: () => events?.emitted(domain.name),
-      })
-      opened.set(domain, lanes)
+    const openings = await Promise.allSettled(domains.map(open))
+    for (const [i, opening] of openings.entries())
+      if (opening.status === 'fulfilled') opened.set(domains[i]!, opening.value)
+    for (const opening of openings) if (opening.status === 'rejected') throw opening.reason
+    for (const [domain, lanes] of opened) {
       servers.set(domain.name, serveDomain(domain, lanes, { platform, tokens, link }))
       const own = domain.definition.routes
       if (own)
