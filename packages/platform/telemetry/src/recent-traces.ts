@@ -76,9 +76,13 @@ export class RecentTraces implements SpanProcessor {
 
   /** The SDK knows beginnings to the millisecond, in which much of a request happens. */
   readonly #begun = new WeakMap<object, number>()
+  /** When `performance.now()` was 0, by the clock, which may have been set since. */
+  #origin = performance.timeOrigin
 
   onStart(span: Span): void {
-    const now = performance.timeOrigin + performance.now()
+    const elapsed = performance.now()
+    if (Math.abs(Date.now() - this.#origin - elapsed) > 1) this.#origin = Date.now() - elapsed
+    const now = this.#origin + elapsed
     if (Math.abs(now - milliseconds(span.startTime)) < 2) this.#begun.set(span, now)
   }
 

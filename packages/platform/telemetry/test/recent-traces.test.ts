@@ -1,6 +1,6 @@
 import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { TracerProvider } from '@opentelemetry/sdk-trace'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RecentTraces } from '../src/recent-traces.ts'
 
 function recording(most?: number) {
@@ -61,6 +61,17 @@ describe('the recent traces', () => {
     expect(found.name).toBe('many') // what everything is part of ends last
     expect(found.dropped).toBe(100)
     expect(JSON.stringify(found).length).toBeLessThan(500_000)
+  })
+
+  it.each([-5_000, -3, 3, 5_000])('stay in order when the clock is set by %i ms', (by) => {
+    const { traces, begin } = recording()
+    begin('before').end()
+    const now = Date.now
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + by)
+    onTestFinished(() => clock.mockRestore())
+    for (let n = 0; n < 5; n++) begin(`trace ${n}`).end()
+    const after = traces.list().flatMap(({ name }) => (name === 'before' ? [] : name))
+    expect(after).toEqual(['trace 4', 'trace 3', 'trace 2', 'trace 1', 'trace 0'])
   })
 
   it('are not begun anew by late spans of those that are gone', () => {
