@@ -408,6 +408,33 @@ describe('revoking a lane', () => {
 })
 
 describe('statements that share a connection', () => {
+  /** Lanes of their own, and how many connections they have made. */
+  async function freshLanes(statementConnections: number) {
+    const [began] = await shop.database.admin<{ now: Date }>('select clock_timestamp() as now')
+    const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections })
+    async function made() {
+      const [found] = await shop.database.admin<{ n: number }>(
+        `select count(*)::int as n from pg_stat_activity
+         where datname = current_database() and application_name = 'offshoot shop' and backend_start > $1`,
+        [began!.now],
+      )
+      return found!.n
+    }
+    return { lanes, made }
+  }
+
+  it('have one at the start, and others when they would have to share', async () => {
+    const { lanes, made } = await freshLanes(4)
+    const read = () => lanes.use(newTenant(), (db) => db.order.count())
+    for (let i = 0; i < 5; i++) await read()
+    expect(await made()).toBe(1)
+    await Promise.all(Array.from({ length: 20 }, read))
+    await expect.poll(made).toBe(4)
+    await Promise.all(Array.from({ length: 200 }, read))
+    expect(await made()).toBe(4)
+    await lanes.close()
+  })
+
   it('fail alone: two tenants read and write while a third one fails in every way', async () => {
     const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections: 1 })
     const [a, b, c] = [newTenant(), newTenant(), newTenant()]
@@ -470,8 +497,14 @@ describe('statements that share a connection', () => {
 
   it("find room beside another tenant's long ones, however many wait", async () => {
     const [a, b] = [newTenant(), newTenant()]
-    const lanes = await shopLanes(shop.database.urls.shop!.serving, { statementConnections: 4 })
-    await lanes.use(b, (db) => db.order.count())
+    const connections = 4
+    const { lanes, made } = await freshLanes(connections)
+    await expect
+      .poll(async () => {
+        await Promise.all(Array.from({ length: connections }, () => lanes.use(b, (db) => db.order.count())))
+        return made()
+      })
+      .toBe(connections)
     await lanes.use(a, async (greedy) => {
       let finished = 0
       const long = [1, 2, 3].map(() => greedy.$queryRaw`select pg_sleep(1.5)::text`.then(() => finished++))
