@@ -59,6 +59,8 @@ const mostCharacters = 32_000_000
 const spanItself = 200
 /** How many traces that are gone are remembered, so that their late spans do not begin others. */
 const mostGone = 5_000
+/** By how many ms the clock has to differ from what has elapsed. Following it by less would put beginnings out of order. */
+const clockWasSet = 20
 /** Pages of development, which those who look at traces do not look for. */
 const pages = /^\/(dev(\/.*)?|home-page\.js)$/
 const kinds = ['internal', 'server', 'client', 'producer', 'consumer'] as const
@@ -76,14 +78,15 @@ export class RecentTraces implements SpanProcessor {
 
   /** The SDK knows beginnings to the millisecond, in which much of a request happens. */
   readonly #begun = new WeakMap<object, number>()
-  /** When `performance.now()` was 0, by the clock, which may have been set since. */
-  #origin = performance.timeOrigin
+  /** When `performance.now()` was 0, by the clock. */
+  #origin = Date.now() - performance.now()
 
   onStart(span: Span): void {
     const elapsed = performance.now()
-    if (Math.abs(Date.now() - this.#origin - elapsed) > 1) this.#origin = Date.now() - elapsed
-    const now = this.#origin + elapsed
-    if (Math.abs(now - milliseconds(span.startTime)) < 2) this.#begun.set(span, now)
+    const clock = Date.now()
+    if (Math.abs(clock - this.#origin - elapsed) > clockWasSet) this.#origin = clock - elapsed
+    const beginsNow = Math.abs(clock - milliseconds(span.startTime)) < 2
+    if (beginsNow) this.#begun.set(span, this.#origin + elapsed)
   }
 
   onEnd(span: ReadableSpan): void {
