@@ -9,7 +9,7 @@ const measuring = ['backlog', 'move', 'start'].map((name) => `test/faults/${name
 export default defineConfig({
   test: {
     ...root.test,
-    retry: 0, // what was killed, or has become of a clone, is not there a second time
+    retry: 0, // what was killed is not there a second time
     include: [],
     projects: [
       { extends: true, test: { name: 'alone', include: measuring, sequence: { groupOrder: 0 }, maxWorkers: 1 } },

@@ -5,7 +5,7 @@ import root from './vitest.config.ts'
 export default defineConfig({
   test: {
     ...root.test,
-    retry: 0, // what was killed, or has become of a clone, is not there a second time
+    retry: 0, // a clone that has grown is not new a second time
     include: ['test/life/*.life.ts'],
     globalSetup: [],
     testTimeout: 1_800_000,

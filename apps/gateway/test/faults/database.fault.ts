@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Server, startServer } from '@offshoot/data/server'
-import { portToKeep } from '@offshoot/data/testing'
+import { freePort } from '@offshoot/data/testing'
 import { afterAll, beforeAll, it } from 'vitest'
 import type { NatsServer } from '../../../../packages/platform/events/test/nats-server.ts'
 import { describeOverEachTransport } from './carriers.ts'
@@ -18,7 +18,7 @@ describeOverEachTransport('the database, under load', (start) => {
   let product: Product
   let shops: Shop[]
   beforeAll(async () => {
-    server = await startServer({ dataDir, durable: false, port: await portToKeep() })
+    server = await startServer({ dataDir, durable: false, port: await freePort() })
     nats = await start()
     const { TEST_DATABASE_URL } = process.env
     process.env.TEST_DATABASE_URL = server.url

@@ -1,8 +1,5 @@
 /** The product as it runs in production: processes of the gateway's main.ts, which are killed, and what must hold when all is over. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { migrate } from '@offshoot/data/migrate'
 import { emptyDatabase, TEST_APP_SECRET, type TestDatabase } from '@offshoot/data/testing'
@@ -173,18 +170,3 @@ export async function until(condition: () => boolean | Promise<boolean>, ms = 30
 }
 
 export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
-/** Below the ports that systems give to connections that are made: one of these could be taken between here and its use. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 32_000)
-    const server = createServer().listen(port, '127.0.0.1')
-    const free = await once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    if (!free) continue
-    server.close()
-    return port
-  }
-}

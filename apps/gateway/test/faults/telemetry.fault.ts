@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { freePort } from '@offshoot/data/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReceiver, type Receiver } from '../../../../packages/platform/telemetry/test/receiver.ts'
-import { freePort, openProduct, type Process, type Product, until } from './product.ts'
+import { openProduct, type Process, type Product, until } from './product.ts'
 
 const register = import.meta.resolve('@offshoot/telemetry/register')
 /** Requests of one look at how long they take. */

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Lane, Lanes } from '../src/index.ts'
 import { type Server, startServer } from '../src/server/index.ts'
-import { portToKeep } from '../src/testing/index.ts'
+import { freePort } from '../src/testing/index.ts'
 import { type DatabaseProxy, startProxy } from './shop/proxy.ts'
 import { newTenant, openShop, type Shop, shopLanes } from './shop/shop.ts'
 import type { PrismaClient } from './shop/src/generated/prisma/client.ts'
@@ -16,7 +16,7 @@ const port = () => Number(new URL(server.url).port)
 let server: Server
 let shop: Shop
 beforeAll(async () => {
-  server = await startServer({ dataDir, durable: false, port: await portToKeep() })
+  server = await startServer({ dataDir, durable: false, port: await freePort() })
   shop = await openShop({}, server.url)
 })
 afterAll(async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Server, startServer } from '@offshoot/data/server'
-import { portToKeep } from '@offshoot/data/testing'
+import { freePort } from '@offshoot/data/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { handler, on } from '../src/index.ts'
 import { acme, Noted, note, openShop, pause, type Shop, until } from './shop.ts'
@@ -14,7 +14,7 @@ const { TEST_DATABASE_URL } = process.env
 let server: Server
 let shop: Shop
 beforeAll(async () => {
-  server = await startServer({ dataDir, durable: false, port: await portToKeep() })
+  server = await startServer({ dataDir, durable: false, port: await freePort() })
   process.env.TEST_DATABASE_URL = server.url
   shop = await openShop()
   process.env.TEST_DATABASE_URL = TEST_DATABASE_URL

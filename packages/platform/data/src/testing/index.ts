@@ -1,2 +1,2 @@
 export { emptyDatabase, TEST_APP_SECRET, type TestDatabase, testDatabase } from './database.ts'
-export { portToKeep } from './port.ts'
+export { freePort } from './port.ts'
